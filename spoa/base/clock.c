@@ -27,6 +27,6 @@ void clock_rfc3339(struct strbuf *sb, int64_t wall_us)
 	struct tm tm;
 
 	(void)gmtime_r(&s, &tm);
-	strbuf_printf(sb, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-		      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_us % 1000000));
+	strbuf_printf(sb, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		      tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(wall_us % 1000000));
 }

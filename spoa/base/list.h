@@ -10,8 +10,7 @@ struct list {
 	struct list *prev;
 };
 
-#define LIST_ENTRY(node, type, member) \
-	((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *l)
 {

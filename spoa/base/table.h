@@ -18,8 +18,7 @@ struct table {
 	uint64_t seed[2];
 };
 
-#define TABLE_ENTRY(node, type, member) \
-	((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define TABLE_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Room for about `expected` nodes; the table never grows: callers bound what they put in.
  * False when memory is short. */
