@@ -1,0 +1,103 @@
+/* Variables and error bodies. The verdict is the first variable of every answer: HAProxy stops at the
+ * first action it does not like, and without a verdict nothing passes. */
+#include "gate/answer.h"
+
+#include "base/strbuf.h"
+
+enum { ANSWER_MAX = 4096, ERROR_MAX = 2048, UNAVAILABLE_RETRY_S = 1 };
+
+static struct slice refusal_message(const struct request *r, char *buf, size_t cap)
+{
+	struct strbuf sb = strbuf_over(buf, cap);
+
+	if (r->message[0] != '\0')
+		return slice_of(r->message);
+	if (r->reason != REASON_KEY_RATE && r->reason != REASON_TENANT_RATE)
+		return slice_of(reason_message(r->reason));
+	strbuf_printf(&sb, "%s limit of %u requests a minute is reached; retry in %u s",
+		      r->reason == REASON_KEY_RATE ? "the API key's" : "the tenant's", r->limit.limit,
+		      r->limit.retry_after_s);
+	return strbuf_slice(&sb);
+}
+
+static void put_refusal(struct spop_actions *out, enum reason reason, enum dialect dialect, struct slice message,
+			struct slice id)
+{
+	char error[ERROR_MAX];
+	struct strbuf sb = strbuf_over(error, sizeof(error));
+
+	dialect_error(&sb, dialect, reason_status(reason), message, NULL, id);
+	spop_actions_int(out, "status", reason_status(reason));
+	spop_actions_str(out, "reason", slice_of(reason_name(reason)));
+	spop_actions_str(out, "error", strbuf_slice(&sb));
+	if (reason_verdict(reason) == VERDICT_UNAVAILABLE)
+		spop_actions_int(out, "retry_after", UNAVAILABLE_RETRY_S);
+}
+
+static void put_verdict(struct spop_actions *out, enum reason reason)
+{
+	spop_actions_str(out, "verdict", slice_of(verdict_name(reason_verdict(reason))));
+}
+
+/* The policy that is nearest to refusing; HAProxy makes the header families of it. */
+static void put_limit(struct spop_actions *out, const struct request *r)
+{
+	if (r->limit.limit == 0)
+		return;
+	spop_actions_str(out, "rate_policy", slice_of(r->limit.scope == LIMIT_SCOPE_TENANT ? "tenant" : "key"));
+	spop_actions_int(out, "rate_limit", r->limit.limit);
+	spop_actions_int(out, "rate_remaining", r->limit.remaining);
+	spop_actions_int(out, "rate_reset", r->limit.reset_s);
+	if (r->limit.retry_after_s > 0)
+		spop_actions_int(out, "retry_after", r->limit.retry_after_s);
+}
+
+static void put_identity(struct spop_actions *out, const struct request *r)
+{
+	if (r->grant.key_id[0] == '\0')
+		return;
+	spop_actions_str(out, "key", slice_of(r->grant.key_id));
+	spop_actions_str(out, "tenant", slice_of(r->grant.tenant));
+}
+
+static void put_admitted(struct spop_actions *out, const struct request *r)
+{
+	spop_actions_str(out, "route", SLICE_LIT("ollama"));
+	spop_actions_int(out, "priority", r->grant.priority);
+	if (r->has_model)
+		spop_actions_str(out, "model", name_slice(&r->model));
+	if (r->node_given)
+		spop_actions_str(out, "node", slice_of(r->node));
+}
+
+bool answer_request(const struct request *r)
+{
+	uint8_t buf[ANSWER_MAX];
+	char message[REQUEST_MESSAGE_MAX];
+	struct spop_actions out = spop_actions_over(buf, sizeof(buf));
+
+	if (r->reason == REASON_OK && !r->admit) {
+		spop_actions_str(&out, "who", SLICE_LIT("known"));
+		put_identity(&out, r);
+		return spop_reply(r->ref, &out);
+	}
+	put_verdict(&out, r->reason);
+	if (r->reason == REASON_OK)
+		put_admitted(&out, r);
+	else
+		put_refusal(&out, r->reason, r->dialect, refusal_message(r, message, sizeof(message)),
+			    r->entry ? slice_of(r->entry->id) : (struct slice){NULL, 0});
+	put_identity(&out, r);
+	put_limit(&out, r);
+	return spop_reply(r->ref, &out);
+}
+
+bool answer_refusal(struct spop_ref ref, enum reason reason, enum dialect dialect, struct slice id)
+{
+	uint8_t buf[ANSWER_MAX];
+	struct spop_actions out = spop_actions_over(buf, sizeof(buf));
+
+	put_verdict(&out, reason);
+	put_refusal(&out, reason, dialect, slice_of(reason_message(reason)), id);
+	return spop_reply(ref, &out);
+}

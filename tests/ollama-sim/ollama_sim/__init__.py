@@ -1,0 +1,1 @@
+"""A simulated Ollama node: its HTTP surface, its scheduler and faults on request, but no model."""
