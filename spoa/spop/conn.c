@@ -213,18 +213,20 @@ static size_t take_frame(struct spop_conn *conn, const uint8_t *p, size_t have, 
 	}
 	if (parsed == SPOP_MORE)
 		return 0;
-	size_t used = length - c.left;
-	if (parsed == SPOP_BAD)
-		refuse(conn, SPOP_ERROR_INVALID, SPOP_STATUS_INVALID);
-	else if (frame.type == SPOP_NOTIFY && conn->state == CONN_FRAMES)
+	if (parsed == SPOP_OK && frame.type == SPOP_NOTIFY && conn->state == CONN_FRAMES) {
 		on_notify(conn, &frame, &head, body_len);
-	else if (frame.type == SPOP_HAPROXY_HELLO && conn->state == CONN_HELLO)
+		return length - (size_t)body_len;
+	}
+	if (parsed == SPOP_OK && frame.type == SPOP_HAPROXY_HELLO && conn->state == CONN_HELLO) {
 		on_hello(conn, &c);
-	else if (frame.type == SPOP_HAPROXY_DISCONNECT && conn->state == CONN_FRAMES)
+		return length;
+	}
+	if (parsed == SPOP_OK && frame.type == SPOP_HAPROXY_DISCONNECT && conn->state == CONN_FRAMES) {
 		on_disconnect(conn, &c);
-	else
-		refuse(conn, SPOP_ERROR_INVALID, SPOP_STATUS_INVALID);
-	return frame.type == SPOP_NOTIFY ? used : length;
+		return length;
+	}
+	refuse(conn, SPOP_ERROR_INVALID, SPOP_STATUS_INVALID);
+	return 0;
 }
 
 static bool length_ok(struct spop_conn *conn, size_t length)

@@ -1,0 +1,3 @@
+module tollgate/go-json
+
+go 1.19
