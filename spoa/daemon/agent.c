@@ -2,11 +2,9 @@
 #include "daemon/agent.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "auth/directory.h"
 #include "auth/pepper.h"
@@ -21,7 +19,7 @@
 #include "spop/agent.h"
 #include "store/store.h"
 
-enum { METRICS_MAX = 1 << 20, PASSWORD_MAX = 256, INFLIGHT_A_REQUEST = 2 };
+enum { METRICS_MAX = 1 << 20, URL_MAX = 1024 };
 
 struct agent {
 	struct ev_loop *loop;
@@ -63,24 +61,6 @@ static bool peppers_open(const char *path, struct peppers **ret)
 	return true;
 }
 
-/* The file's first line. */
-static bool password_read(const char *path, char *buf, size_t cap, struct slice *ret)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, cap);
-	int err = errno;
-
-	if (fd >= 0)
-		close(fd);
-	if (n < 0) {
-		errno = err;
-		return false;
-	}
-	char *end = memchr(buf, '\n', (size_t)n);
-	*ret = (struct slice){buf, end ? (size_t)(end - buf) : (size_t)n};
-	return true;
-}
-
 /* ---- the parts ---- */
 
 static void on_store_state(void *ctx, bool up)
@@ -96,10 +76,14 @@ static bool start_store(struct agent *a)
 {
 	const struct config *c = a->config;
 	struct store_config sc;
-	char password[PASSWORD_MAX];
+	char text[URL_MAX];
+	struct strbuf url = strbuf_over(text, sizeof(text));
+	const char *wrong = config_redis_url(c, &url);
 
+	if (wrong != NULL)
+		return failed("redis.password_file", wrong);
 	store_config_defaults(&sc);
-	sc.url = slice_of(c->redis.url);
+	sc.url = strbuf_slice(&url);
 	sc.connect_timeout_us = c->redis.connect_timeout;
 	sc.stall_us = c->redis.stall;
 	sc.ping_interval_us = c->redis.ping_interval;
@@ -107,12 +91,9 @@ static bool start_store(struct agent *a)
 	sc.reconnect_max_us = c->redis.reconnect_max;
 	sc.max_pending = c->redis.max_pending;
 	sc.breaker_failures = c->redis.breaker_failures;
-	if (c->redis.password_file[0] != '\0' &&
-	    !password_read(c->redis.password_file, password, sizeof(password), &sc.password))
-		return failed("redis.password_file", strerror(errno));
 	a->store = store_new(a->loop, &sc);
 	int err = errno;
-	OPENSSL_cleanse(password, sizeof(password));
+	OPENSSL_cleanse(text, sizeof(text));
 	if (a->store == NULL)
 		return failed("redis.url", strerror(err));
 	store_on_state(a->store, on_store_state, NULL);
@@ -125,11 +106,13 @@ static bool start_directory(struct agent *a)
 	struct directory_config dc;
 
 	directory_config_defaults(&dc);
-	dc.max_entries = c->auth.cache_keys + c->auth.cache_tenants;
+	dc.max_entries = c->auth.cache_keys;
 	dc.max_negative = c->auth.negative_keys;
 	dc.lookup_rate = c->auth.lookup_rate;
 	dc.negative_ttl_us = c->auth.negative_ttl;
+	dc.revalidate_us = c->auth.revalidate;
 	dc.stale_max_us = c->auth.stale_max;
+	dc.max_lookups = c->auth.max_lookups;
 	dc.deadline_us = c->redis.deadline;
 	a->directory = directory_new(a->store, a->loop, &dc);
 	return a->directory != NULL || failed("directory", strerror(errno));
@@ -143,7 +126,8 @@ static bool start_limiter(struct agent *a)
 	limiter_config_defaults(&lc);
 	lc.deadline_us = c->redis.deadline;
 	lc.lease_us = c->limits.lease_max;
-	lc.max_scopes = c->auth.cache_keys + c->auth.cache_tenants;
+	lc.deny_cache_us = c->limits.deny_cache;
+	lc.max_scopes = c->limits.max_scopes;
 	lc.max_calls = c->limits.max_requests;
 	a->limiter = limiter_new(a->store, a->loop, &lc);
 	a->admissions = admissions_new(a->store, c->limits.max_requests);
@@ -175,7 +159,7 @@ static bool start_gate(struct agent *a)
 	const struct config *c = a->config;
 	struct gate_config gc = {
 		.max_requests = c->limits.max_requests,
-		.max_inflight = c->limits.max_requests * INFLIGHT_A_REQUEST,
+		.max_inflight = c->limits.max_inflight,
 		.lease_us = c->limits.lease_max,
 		.byte_budget = c->limits.byte_budget,
 		.admit_without_audit = c->audit.on_failure == AUDIT_CONTINUE,
@@ -251,7 +235,7 @@ static bool start_http(struct agent *a)
 	const struct config *c = a->config;
 	struct http_config hc = {
 		.listen = slice_of(c->http.listen),
-		.socket_mode = c->spop.socket_mode,
+		.socket_mode = c->http.socket_mode,
 		.max_connections = c->http.max_connections,
 		.timeout_s = (unsigned)(c->http.timeout / 1000000),
 	};

@@ -40,7 +40,8 @@ const struct setting settings[] = {
 		RANGE(256, GIB)),
 	SETTING(spop, max_inflight_per_connection, SETTING_COUNT, "64",
 		"Requests in progress on one connection; HAProxy sends up to 20.", RANGE(1, 65536)),
-	SETTING(spop, hello_timeout, SETTING_DURATION, "5s", "A connection that has not said HELLO by then is closed.",
+	SETTING(spop, hello_timeout, SETTING_DURATION, "10s",
+		"A connection that has not said HELLO by then, or not ended a frame it began, is closed.",
 		RANGE(100 * MS, 5 * M)),
 	SETTING(spop, drain_timeout, SETTING_DURATION, "5s",
 		"How long a stopping agent waits for requests in progress.", RANGE(0, 10 * M)),
@@ -67,7 +68,7 @@ const struct setting settings[] = {
 		RANGE(1 * MS, 5 * M)),
 	SETTING(redis, max_pending, SETTING_COUNT, "65536", "Commands in flight; more are refused at once.",
 		RANGE(16, 10000000)),
-	SETTING(redis, breaker_failures, SETTING_COUNT, "10",
+	SETTING(redis, breaker_failures, SETTING_COUNT, "5",
 		"Consecutive late answers after which Redis is left alone until a ping is answered in time.",
 		RANGE(1, 1000000)),
 

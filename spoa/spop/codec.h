@@ -1,101 +1,143 @@
-/* SPOP's alphabet: varints, typed data and names, read from and written to memory that is not owned.
- * Encoding: HAProxy's doc/SPOE.txt section 3.1. No sockets, no malloc.
- *
- * A reader that fails leaves its output and its position untouched and tells in `state` whether the
- * bytes are wrong (SPOP_BAD) or only not here yet (SPOP_MORE). */
+/* The Stream Processing Offload Protocol, version 2.0, as HAProxy's doc/SPOE.txt section 3 has it: readers
+ * over memory that may still be arriving, and writers into memory of the caller. No sockets, no malloc. */
 #ifndef TOLLGATE_SPOP_CODEC_H
 #define TOLLGATE_SPOP_CODEC_H
 
 #include "base/slice.h"
 
-#define SPOP_MUST_CHECK __attribute__((warn_unused_result))
-#define SPOP_VARINT_MAX 10 /* bytes of the longest 64-bit varint */
+enum spop_parse {
+	SPOP_OK,
+	SPOP_MORE, /* the bytes are fine, but there are not enough of them yet */
+	SPOP_BAD,  /* no continuation can make this right */
+};
 
-enum spop_parse { SPOP_OK, SPOP_MORE, SPOP_BAD };
-
-/* A place in one frame of which `end - p` bytes are here and `beyond` are still to come. */
+/* Nothing is read past `have`; nothing is believed that would need more than `left`. */
 struct spop_cursor {
 	const uint8_t *p;
-	const uint8_t *end;
-	size_t beyond;
-	enum spop_parse state;
+	size_t have; /* bytes in memory */
+	size_t left; /* bytes to the end of the frame, at least `have` */
+};
+
+enum spop_frame_type {
+	SPOP_HAPROXY_HELLO = 1,
+	SPOP_HAPROXY_DISCONNECT = 2,
+	SPOP_NOTIFY = 3,
+	SPOP_AGENT_HELLO = 101,
+	SPOP_AGENT_DISCONNECT = 102,
+	SPOP_ACK = 103,
+};
+
+enum { SPOP_FLAG_FIN = 1, SPOP_FLAG_ABORT = 2 };
+
+/* Status codes of DISCONNECT frames (SPOE.txt 3.3). */
+enum spop_status {
+	SPOP_STATUS_NORMAL = 0,
+	SPOP_STATUS_TIMEOUT = 2,
+	SPOP_STATUS_TOO_BIG = 3,
+	SPOP_STATUS_INVALID = 4,
+	SPOP_STATUS_NO_VERSION = 5,
+	SPOP_STATUS_NO_FRAME_SIZE = 6,
+	SPOP_STATUS_NO_CAPABILITIES = 7,
+	SPOP_STATUS_BAD_VERSION = 8,
+	SPOP_STATUS_BAD_FRAME_SIZE = 9,
+	SPOP_STATUS_FRAGMENT = 10,
+	SPOP_STATUS_RESOURCES = 13,
 };
 
 enum spop_type {
-	SPOP_NULL = 0,
-	SPOP_BOOL = 1,
-	SPOP_INT32 = 2,
-	SPOP_UINT32 = 3,
-	SPOP_INT64 = 4,
-	SPOP_UINT64 = 5,
-	SPOP_IPV4 = 6,
-	SPOP_IPV6 = 7,
-	SPOP_STR = 8,
-	SPOP_BIN = 9,
+	SPOP_NULL,
+	SPOP_BOOL,
+	SPOP_INT32,
+	SPOP_UINT32,
+	SPOP_INT64,
+	SPOP_UINT64,
+	SPOP_IPV4,
+	SPOP_IPV6,
+	SPOP_STR,
+	SPOP_BIN,
 };
 
-struct spop_value {
+enum {
+	SPOP_LENGTH_SIZE = 4,
+	SPOP_FRAME_MIN = 7,          /* type, flags, and two identifiers of a byte */
+	SPOP_FRAME_SIZE_MIN = 256,   /* smallest max-frame-size that may be agreed on */
+	SPOP_VARINT_MAX = 10,        /* bytes */
+	SPOP_ARGS_MAX = 32,          /* arguments of a message */
+	SPOP_CONTROL_MAX = 256,      /* bytes that hold any HELLO or DISCONNECT of ours */
+};
+
+struct spop_arg {
+	struct slice name;
 	enum spop_type type;
-	union {
-		bool flag;       /* SPOP_BOOL */
-		int64_t i;       /* SPOP_INT32, SPOP_INT64 */
-		uint64_t u;      /* SPOP_UINT32 (not cut to 32 bits), SPOP_UINT64 */
-		uint8_t ip[16];  /* SPOP_IPV4 (the first 4), SPOP_IPV6; network order */
-		struct slice s;  /* SPOP_STR, SPOP_BIN */
-	};
+	struct slice bytes; /* of STR, BIN, IPV4 and IPV6 */
+	int64_t integer;    /* of BOOL and the integers; a UINT64 above INT64_MAX is INT64_MAX */
 };
 
-static inline struct spop_cursor spop_cursor_over(const void *p, size_t n)
-{
-	return (struct spop_cursor){.p = p, .end = (const uint8_t *)p + n};
-}
+struct spop_message {
+	struct slice name;
+	unsigned count;
+	struct spop_arg args[SPOP_ARGS_MAX];
+};
 
-static inline size_t spop_cursor_here(const struct spop_cursor *c)
-{
-	return (size_t)(c->end - c->p);
-}
+struct spop_frame {
+	enum spop_frame_type type;
+	uint32_t flags;
+	uint64_t stream_id;
+	uint64_t frame_id;
+};
 
-/* At the frame's last byte, nothing left over. */
-static inline bool spop_cursor_done(const struct spop_cursor *c)
-{
-	return c->p == c->end && c->beyond == 0;
-}
+struct spop_hello {
+	bool version_ok; /* a 2.x is among the supported ones */
+	bool have_versions;
+	bool have_frame_size;
+	bool have_capabilities;
+	bool pipelining;
+	bool healthcheck;
+	uint32_t max_frame_size;
+};
 
-bool spop_read_u8(struct spop_cursor *c, uint8_t *ret) SPOP_MUST_CHECK;
-bool spop_read_u32(struct spop_cursor *c, uint32_t *ret) SPOP_MUST_CHECK; /* network order */
+enum spop_parse spop_get_varint(struct spop_cursor *c, uint64_t *ret) __attribute__((warn_unused_result));
+enum spop_parse spop_get_string(struct spop_cursor *c, struct slice *ret) __attribute__((warn_unused_result));
+enum spop_parse spop_get_value(struct spop_cursor *c, struct spop_arg *ret) __attribute__((warn_unused_result));
+enum spop_parse spop_get_frame(struct spop_cursor *c, struct spop_frame *ret) __attribute__((warn_unused_result));
 
-/* At most 10 bytes, and never more than 64 bits. */
-bool spop_read_varint(struct spop_cursor *c, uint64_t *ret) SPOP_MUST_CHECK;
+/* The one message of a NOTIFY. A last argument named `body` of type STR or BIN is left unread: the cursor
+ * then stands at its first byte and *ret_body_len bytes, all that is left of the frame, follow. Else the
+ * cursor stands at the frame's end and *ret_body_len is 0. */
+enum spop_parse spop_get_message(struct spop_cursor *c, struct spop_message *ret, uint64_t *ret_body_len)
+	__attribute__((warn_unused_result));
 
-/* Length (varint) and as many bytes; the slice points into the frame. */
-bool spop_read_string(struct spop_cursor *c, struct slice *ret) SPOP_MUST_CHECK;
+/* The payload of a complete HAPROXY-HELLO. */
+enum spop_parse spop_get_hello(struct spop_cursor *c, struct spop_hello *ret) __attribute__((warn_unused_result));
 
-bool spop_read_value(struct spop_cursor *c, struct spop_value *ret) SPOP_MUST_CHECK;
+/* The payload of a complete HAPROXY-DISCONNECT. */
+enum spop_parse spop_get_disconnect(struct spop_cursor *c, uint32_t *ret_status) __attribute__((warn_unused_result));
 
-/* The type and length of a SPOP_STR or SPOP_BIN without its bytes; false with SPOP_OK in c->state,
- * nothing consumed, when the value is of another type. */
-bool spop_read_value_head(struct spop_cursor *c, enum spop_type *ret_type, uint64_t *ret_len) SPOP_MUST_CHECK;
+const struct spop_arg *spop_message_find(const struct spop_message *m, struct slice name);
+bool spop_arg_is_integer(const struct spop_arg *arg);
 
-/* Text being encoded into the caller's memory; overflow is sticky and writes nothing. */
-struct spop_writer {
+/* What an ACK tells HAProxy to do, built in memory of the caller; overflow is sticky. */
+struct spop_actions {
 	uint8_t *p;
 	size_t cap;
 	size_t len;
 	bool overflow;
 };
 
-static inline struct spop_writer spop_writer_over(void *buf, size_t cap)
-{
-	return (struct spop_writer){.p = buf, .cap = cap};
-}
+struct spop_actions spop_actions_over(uint8_t *buf, size_t cap);
 
-void spop_write_u8(struct spop_writer *w, uint8_t v);
-void spop_write_u32(struct spop_writer *w, uint32_t v); /* network order */
-void spop_write_varint(struct spop_writer *w, uint64_t v);
-void spop_write_string(struct spop_writer *w, struct slice s);
-void spop_write_value(struct spop_writer *w, const struct spop_value *value);
+/* Set txn.<prefix>.<name>; scope and full name must stay under 64 bytes. */
+void spop_actions_str(struct spop_actions *a, const char *name, struct slice value);
+void spop_actions_int(struct spop_actions *a, const char *name, int64_t value);
+void spop_actions_bool(struct spop_actions *a, const char *name, bool value);
 
-/* Bytes spop_write_varint would need. */
-size_t spop_varint_size(uint64_t v);
+/* Whole frames with their length prefix. Each gives the number of bytes, 0 when they do not fit. */
+size_t spop_put_ack(uint8_t *buf, size_t cap, uint64_t stream_id, uint64_t frame_id, const struct spop_actions *a);
+size_t spop_put_hello(uint8_t *buf, size_t cap, uint32_t max_frame_size);
+size_t spop_put_disconnect(uint8_t *buf, size_t cap, enum spop_status status);
+size_t spop_put_varint(uint8_t *buf, size_t cap, uint64_t v);
+
+const char *spop_status_text(enum spop_status status);
+uint32_t spop_get_length(const uint8_t p[SPOP_LENGTH_SIZE]);
 
 #endif
