@@ -21,6 +21,13 @@
 
 enum { METRICS_MAX = 1 << 20, URL_MAX = 1024 };
 
+/* What operators must hear of when it changes. */
+struct modes {
+	bool audit_broken;
+	bool local_limits;
+	bool deaf; /* changes of keys are not heard of */
+};
+
 struct agent {
 	struct ev_loop *loop;
 	struct config *config;
@@ -38,6 +45,8 @@ struct agent {
 	struct http_server *http;
 	struct http_ops ops;
 	struct collect collect;
+	ev_timer watch;
+	struct modes modes;
 	bool draining;
 };
 
@@ -86,6 +95,7 @@ static bool start_store(struct agent *a)
 	sc.url = strbuf_slice(&url);
 	sc.connect_timeout_us = c->redis.connect_timeout;
 	sc.stall_us = c->redis.stall;
+	sc.ping_late_us = c->redis.deadline;
 	sc.ping_interval_us = c->redis.ping_interval;
 	sc.reconnect_min_us = c->redis.reconnect_min;
 	sc.reconnect_max_us = c->redis.reconnect_max;
@@ -255,6 +265,37 @@ static bool start_http(struct agent *a)
 	return true;
 }
 
+/* ---- what changes while it runs ---- */
+
+static void say_change(bool *was, bool is, const char *event, const char *effect)
+{
+	if (*was == is)
+		return;
+	*was = is;
+	if (is)
+		log_warn(event, "state=begin effect=\"%s\"", effect);
+	else
+		log_info(event, "state=end");
+}
+
+static void on_watch(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct agent *a = timer->data;
+	struct audit_stats audit;
+	struct limiter_stats limits;
+	struct store_stats store;
+
+	(void)loop;
+	(void)revents;
+	audit_stats(a->audit, &audit);
+	limiter_stats(a->limiter, &limits);
+	store_stats(a->store, &store);
+	say_change(&a->modes.audit_broken, audit.broken, "audit.broken",
+		   a->config->audit.on_failure == AUDIT_REFUSE ? "requests are refused" : "records are lost");
+	say_change(&a->modes.local_limits, limits.local, "limits.local", "limits are kept by this agent alone");
+	say_change(&a->modes.deaf, !store.tracking, "redis.deaf", "a revoked key may be honoured for auth.stale_max");
+}
+
 /* ---- life ---- */
 
 struct agent *agent_new(struct ev_loop *loop, struct config *config, const char *config_path)
@@ -272,6 +313,9 @@ struct agent *agent_new(struct ev_loop *loop, struct config *config, const char 
 		agent_free(&a);
 		return NULL;
 	}
+	ev_timer_init(&a->watch, on_watch, 1.0, 1.0);
+	a->watch.data = a;
+	ev_timer_start(loop, &a->watch);
 	log_info("started", "version=%s config=%s", TOLLGATE_VERSION, config_path);
 	return a;
 }
@@ -283,6 +327,7 @@ void agent_free(struct agent **agent)
 
 	if (a == NULL)
 		return;
+	ev_timer_stop(a->loop, &a->watch);
 	http_free(&a->http);
 	metrics_free(&a->metrics);
 	spop_server_free(&a->spop);

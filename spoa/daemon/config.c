@@ -250,7 +250,7 @@ void config_dump(const struct config *config, FILE *to)
 			      s->initial == NULL ? "" : (s->initial[0] != '\0' ? s->initial : "empty"),
 			      s->reload ? "; a reload may change it." : "");
 		setting_print(s, config, &sb);
-		(void)fprintf(to, "%s = %s\n", s->name, text);
+		(void)fprintf(to, "%s =%s%s\n", s->name, sb.len > 0 ? " " : "", text);
 	}
 }
 

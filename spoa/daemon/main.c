@@ -117,6 +117,7 @@ static int run(struct config *config, const char *path)
 
 	log_threshold = config->log.level;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit shows as a failed write, which the audit log handles */
 	struct agent *agent = agent_new(loop, config, path);
 	if (agent == NULL)
 		return EXIT_START;
