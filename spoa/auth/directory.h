@@ -17,15 +17,16 @@ struct store;
 struct tenant_record;
 
 struct directory_config {
-	unsigned max_entries;    /* key and tenant records held; the least recently used goes */
-	unsigned max_negative;   /* names held that are known not to exist */
-	unsigned max_lookups;    /* ids being asked for at one time */
-	unsigned lookup_rate;    /* lookups a second, and at once, that may turn out to be of unknown ids;
-				    0: no cap */
+	unsigned max_entries;  /* key and tenant records held, about 6 KiB a key; the least recently used
+				  goes; at least 16 */
+	unsigned max_negative; /* names held that are known not to exist */
+	unsigned max_lookups;  /* ids being asked for at one time */
+	unsigned lookup_rate;  /* lookups a second, and at once, that may turn out to be of unknown ids;
+				  0: no cap */
 	int64_t negative_ttl_us;
-	int64_t revalidate_us;   /* age at which a record is asked for again while the link is down */
-	int64_t stale_max_us;
-	int64_t deadline_us;     /* for one lookup, key and tenant together */
+	int64_t revalidate_us; /* age at which a record is asked for again while the link is down */
+	int64_t stale_max_us;  /* since it was last known to be current; 0: never served stale */
+	int64_t deadline_us;   /* for one lookup, key and tenant together */
 };
 
 void directory_config_defaults(struct directory_config *config);
@@ -61,37 +62,38 @@ struct directory_ask {
 	bool waiting;
 };
 
-/* Takes the store's one invalidation subscription. The store must outlive the directory's use, and
- * the directory is freed after the store, which may still call it. NULL with errno on failure. */
-struct directory *directory_new(struct store *store, struct ev_loop *loop, const struct directory_config *config);
+/* Takes the store's one invalidation subscription. The store is freed first, since it ends the
+ * directory's calls. NULL with errno on failure. */
+struct directory *directory_new(struct store *store, struct ev_loop *loop,
+				const struct directory_config *config);
 
 /* Pending asks are forgotten without an answer. NULLs the pointer. */
 void directory_free(struct directory **dir);
 
 /* The record of `key_id` and that of its tenant. Everything but DIRECTORY_PENDING is final and *ret is
  * filled for DIRECTORY_FOUND; the ask is then unused. Asks for one id share one lookup. */
-enum directory_outcome directory_resolve(struct directory *dir, struct slice key_id, struct directory_ask *ask,
-					 directory_answer_fn *fn, struct directory_answer *ret)
-	__attribute__((warn_unused_result));
+enum directory_outcome directory_resolve(struct directory *dir, struct slice key_id,
+					 struct directory_ask *ask, directory_answer_fn *fn,
+					 struct directory_answer *ret) __attribute__((warn_unused_result));
 
 /* Harmless for an ask that is not pending. */
 void directory_cancel(struct directory_ask *ask);
 
 struct directory_stats {
 	uint64_t hits;
-	uint64_t misses;        /* had to be asked for (joining a lookup included) */
+	uint64_t misses; /* had to be asked for (joining a lookup included) */
 	uint64_t negative_hits;
 	uint64_t stale_served;
-	uint64_t throttled;     /* refused by lookup_rate or max_lookups */
-	uint64_t unavailable;   /* answers, throttled ones included */
-	uint64_t overtaken;     /* replies not kept because an invalidation came first */
-	uint64_t malformed;     /* records that could not be understood */
+	uint64_t throttled;   /* refused by lookup_rate or max_lookups */
+	uint64_t unavailable; /* answers, throttled ones included */
+	uint64_t overtaken;   /* replies not kept because an invalidation came first */
+	uint64_t malformed;   /* records that could not be understood */
 	uint64_t invalidations;
-	uint64_t flushes;       /* everything held had to be checked again */
+	uint64_t flushes; /* everything held had to be checked again */
 	uint64_t evictions;
 	unsigned entries;
 	unsigned negative_entries;
-	unsigned lookups;       /* in flight */
+	unsigned lookups; /* in flight */
 };
 void directory_stats(const struct directory *dir, struct directory_stats *ret);
 

@@ -1,10 +1,5 @@
-/* The audit log under several producers, a reader of its statistics, rotation and an unwilling disk.
- * Criterion does not survive the thread sanitizer, so this is a program of its own; CTest does not know
- * it. From the repository's top:
- *
- *   cmake --preset thread && cmake --build --preset thread --target tollgate_core
- *   gcc -std=gnu17 -D_GNU_SOURCE -g -fsanitize=thread -Ispoa tests/unit/thread_audit.c \
- *       .build/thread/spoa/libtollgate_core.a -lpthread -o /tmp/thread_audit && /tmp/thread_audit
+/* The audit log under several producers, a reader of its statistics, rotation and an unwilling disk; run by
+ * `tests/run unit` under the thread sanitizer.
  *
  * It ends with 0 when nothing was lost without being counted and the numbers have no gap. */
 #include <dirent.h>
