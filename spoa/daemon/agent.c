@@ -320,7 +320,8 @@ struct agent *agent_new(struct ev_loop *loop, struct config *config, const char 
 	return a;
 }
 
-/* The reverse order, but the store first of those that hold calls in it: it ends their calls. */
+/* The gate lets go first, while all live. Then the store ends the calls that others hold in it, before they
+ * go themselves. */
 void agent_free(struct agent **agent)
 {
 	struct agent *a = *agent;
@@ -330,6 +331,8 @@ void agent_free(struct agent **agent)
 	ev_timer_stop(a->loop, &a->watch);
 	http_free(&a->http);
 	metrics_free(&a->metrics);
+	if (a->gate != NULL)
+		gate_stop(a->gate);
 	spop_server_free(&a->spop);
 	udp_free(&a->udp);
 	store_free(&a->store);

@@ -43,6 +43,7 @@ static void request_release(struct request *r)
 	if (r->entry != NULL && r->entry->request == r)
 		r->entry->request = NULL;
 	r->entry = NULL;
+	r->busy = false;
 	r->gate->stats.deciding--;
 	list_append(&r->gate->unused, &r->link);
 }
@@ -189,7 +190,8 @@ static void *gate_begin(void *ctx, struct spop_ref ref, const struct spop_messag
 		gate->stats.decisions[REASON_OVERLOAD]++;
 		return NULL;
 	}
-	*r = (struct request){.gate = gate, .ref = ref, .entry = entry, .admit = admit, .reading = true};
+	*r = (struct request){
+		.gate = gate, .ref = ref, .entry = entry, .admit = admit, .busy = true, .reading = true};
 	r->again = how == INFLIGHT_AGAIN;
 	r->body_len = body_len;
 	read_head(r, head);
@@ -371,13 +373,24 @@ struct gate *gate_new(const struct gate_config *config, const struct gate_parts 
 	return gate;
 }
 
+void gate_stop(struct gate *gate)
+{
+	ev_timer_stop(gate->parts.loop, &gate->tick);
+	for (unsigned i = 0; i < gate->slab_count; i++) {
+		for (unsigned j = 0; j < SLAB_REQUESTS; j++) {
+			struct request *r = &gate->slabs[i][j];
+			if (r->busy && !r->reading)
+				gate_drop(r);
+		}
+	}
+}
+
 void gate_free(struct gate **gate_ptr)
 {
 	struct gate *gate = *gate_ptr;
 
 	if (gate == NULL)
 		return;
-	ev_timer_stop(gate->parts.loop, &gate->tick);
 	orphans_free(&gate->orphans);
 	inflight_free(&gate->inflight);
 	budget_free(&gate->budget);

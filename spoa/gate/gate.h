@@ -38,7 +38,11 @@ struct gate_parts {
 /* NULL when memory is short. */
 struct gate *gate_new(const struct gate_config *config, const struct gate_parts *parts);
 
-/* The SPOP server and the store must be gone before: decisions in progress are dropped. */
+/* Drops every decision in progress; nothing is asked of the other parts any more. The first step of taking
+ * everything down, while they all still live. */
+void gate_stop(struct gate *gate);
+
+/* The SPOP server and the store must be gone before. NULLs the pointer. */
 void gate_free(struct gate **gate);
 
 /* What the SPOP engine is given, with the gate as its context. */

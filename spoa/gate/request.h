@@ -36,6 +36,7 @@ struct request {
 	struct inflight_entry *entry; /* NULL once its stream has ended: then nobody waits for an answer */
 	bool admit;                   /* else identify */
 	bool again;                   /* HAProxy asks for the second time */
+	bool busy;                    /* taken from the pool */
 	bool reading;                 /* the frame is not complete: the connection still holds this request */
 	int64_t started_us;
 

@@ -102,9 +102,13 @@ bool spop_reply(struct spop_ref ref, const struct spop_actions *actions)
 	server->stats.inflight--;
 	mark_dirty(conn);
 	size_t room = actions->len + SPOP_CONTROL_MAX;
-	size_t n = 0;
-	if (actions->len + SPOP_FRAME_MIN + 2 * SPOP_VARINT_MAX <= conn->max_frame_size && out_room(conn, room))
-		n = spop_put_ack(conn->out + conn->out_len, room, ref.stream_id, ref.frame_id, actions);
+	if (actions->len + SPOP_FRAME_MIN + 2 * SPOP_VARINT_MAX > conn->max_frame_size)
+		return false;
+	if (!out_room(conn, room)) {
+		conn->broken = true; /* closed before the loop sleeps, when no handler is under way */
+		return false;
+	}
+	size_t n = spop_put_ack(conn->out + conn->out_len, room, ref.stream_id, ref.frame_id, actions);
 	conn->out_len += n;
 	server->stats.acks += n > 0;
 	return n > 0;
@@ -418,6 +422,10 @@ void spop_conn_flush(struct spop_conn *conn)
 {
 	uint64_t generation = conn->generation;
 
+	if (conn->broken) {
+		fail(conn, SPOP_ERROR_IO);
+		return;
+	}
 	if (conn->paused && conn->inflight < conn->server->limits.max_inflight) {
 		conn->paused = false;
 		take_kept(conn);
@@ -441,19 +449,21 @@ void spop_conn_goodbye(struct spop_conn *conn)
 		spop_conn_close(conn);
 		return;
 	}
-	if (conn->state == CONN_FRAMES)
+	/* What was received in full is still answered: a paused connection goes on first. */
+	if (conn->state == CONN_FRAMES && !conn->paused) {
 		conn->state = CONN_GOODBYE;
+		conn->since_us = clock_mono_us();
+	}
 	mark_dirty(conn);
 }
 
 void spop_conn_sweep(struct spop_conn *conn, int64_t now_us)
 {
-	bool waiting = conn->state == CONN_HELLO || conn->state == CONN_BODY || conn->state == CONN_LAST ||
-		       (conn->in_len > 0 && !conn->paused);
+	bool waiting = conn->state == CONN_FRAMES ? conn->in_len > 0 && !conn->paused : true;
 
 	if (!waiting || now_us - conn->since_us < conn->server->limits.hello_timeout_us)
 		return;
-	if (conn->state == CONN_LAST)
+	if (conn->state >= CONN_GOODBYE)
 		fail(conn, SPOP_ERROR_IO);
 	else
 		refuse(conn, SPOP_ERROR_TIMEOUT, SPOP_STATUS_TIMEOUT);

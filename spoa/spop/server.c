@@ -41,20 +41,6 @@ const char *spop_error_name(enum spop_error error)
 
 /* ---- accepting ---- */
 
-/* Out of descriptors: with the spare one the caller is taken and turned away, so that it does not wait in
- * vain and the loop does not spin on it. */
-static void turn_away(struct spop_server *server, int listen_fd)
-{
-	server->stats.accept_failures++;
-	if (server->spare_fd < 0)
-		return;
-	close(server->spare_fd);
-	int fd = accept(listen_fd, NULL, NULL);
-	if (fd >= 0)
-		close(fd);
-	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 static void pause_accepting(struct spop_server *server, bool pause)
 {
 	for (unsigned i = 0; i < server->listener_count; i++) {
@@ -63,6 +49,21 @@ static void pause_accepting(struct spop_server *server, bool pause)
 		else
 			ev_io_start(server->loop, &server->listeners[i].io);
 	}
+}
+
+/* Out of descriptors: with the spare one the caller is taken and turned away, so that it does not wait in
+ * vain. Then a pause until the next sweep, so that the loop does not spin. */
+static void turn_away(struct spop_server *server, int listen_fd)
+{
+	server->stats.accept_failures++;
+	pause_accepting(server, true);
+	if (server->spare_fd < 0)
+		return;
+	close(server->spare_fd);
+	int fd = accept(listen_fd, NULL, NULL);
+	if (fd >= 0)
+		close(fd);
+	server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
@@ -106,14 +107,14 @@ static int listen_on(int family, const void *addr, socklen_t len)
 	return -1;
 }
 
-/* Whether a process answers on the socket; one that is full counts, too. */
+/* Whether a process has the socket open. Only a refusal says that it has not. */
 static bool somebody_serves(const struct sockaddr_un *addr)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return true;
-	bool serves = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN;
+	bool serves = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno != ECONNREFUSED;
 	close(fd);
 	return serves;
 }
@@ -192,6 +193,31 @@ static int listen_tcp(struct slice address)
 	return -1;
 }
 
+static void remember_socket(struct spop_listener *listener, struct slice path)
+{
+	struct stat st;
+
+	if (!slice_copy(path, listener->path, sizeof(listener->path)) || stat(listener->path, &st) != 0)
+		listener->path[0] = '\0';
+	listener->device = st.st_dev;
+	listener->inode = st.st_ino;
+}
+
+/* A successor may have put its own socket at the path. */
+static void close_listeners(struct spop_server *server)
+{
+	struct stat st;
+
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		struct spop_listener *l = &server->listeners[i];
+		ev_io_stop(server->loop, &l->io);
+		if (l->path[0] != '\0' && stat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
+			(void)unlink(l->path);
+		close(l->fd);
+	}
+	server->listener_count = 0;
+}
+
 bool spop_server_listen(struct spop_server *server, struct slice address, unsigned mode, struct slice group)
 {
 	struct spop_listener *listener = &server->listeners[server->listener_count];
@@ -205,8 +231,7 @@ bool spop_server_listen(struct spop_server *server, struct slice address, unsign
 	if (slice_starts(address, prefix)) {
 		struct slice path = {address.p + prefix.n, address.n - prefix.n};
 		listener->fd = listen_unix(path, mode, group);
-		if (listener->fd >= 0 && !slice_copy(path, listener->path, sizeof(listener->path)))
-			listener->path[0] = '\0';
+		remember_socket(listener, path);
 	} else {
 		listener->fd = listen_tcp(address);
 	}
@@ -248,6 +273,8 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (server->spare_fd < 0)
+		server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (struct list *at = server->open.next, *next = at->next; at != &server->open; at = next, next = at->next) {
 		struct spop_conn *conn = LIST_ENTRY(at, struct spop_conn, link);
 		if (server->draining)
@@ -267,7 +294,7 @@ void spop_server_drain(struct spop_server *server, int64_t timeout_us, void (*fn
 	server->drain_until_us = clock_mono_us() + timeout_us;
 	server->drained = fn;
 	server->drained_ctx = ctx;
-	pause_accepting(server, true);
+	close_listeners(server);
 	ev_feed_event(server->loop, &server->sweep, EV_TIMER);
 }
 
@@ -289,6 +316,7 @@ struct spop_server *spop_server_new(struct ev_loop *loop, const struct spop_limi
 	list_init(&server->unused);
 	list_init(&server->dirty);
 	ev_prepare_init(&server->flush, on_prepare);
+	ev_set_priority(&server->flush, EV_MINPRI); /* after every other watcher of the turn has answered */
 	server->flush.data = server;
 	ev_prepare_start(loop, &server->flush);
 	ev_timer_init(&server->sweep, on_sweep, SWEEP_SECONDS, SWEEP_SECONDS);
@@ -306,12 +334,7 @@ void spop_server_free(struct spop_server **server_ptr)
 		return;
 	while ((link = list_first(&server->open)) != NULL)
 		spop_conn_close(LIST_ENTRY(link, struct spop_conn, link));
-	for (unsigned i = 0; i < server->listener_count; i++) {
-		ev_io_stop(server->loop, &server->listeners[i].io);
-		close(server->listeners[i].fd);
-		if (server->listeners[i].path[0] != '\0')
-			(void)unlink(server->listeners[i].path);
-	}
+	close_listeners(server);
 	ev_prepare_stop(server->loop, &server->flush);
 	ev_timer_stop(server->loop, &server->sweep);
 	while ((link = list_first(&server->unused)) != NULL) {

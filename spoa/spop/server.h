@@ -2,6 +2,8 @@
 #ifndef TOLLGATE_SPOP_SERVER_H
 #define TOLLGATE_SPOP_SERVER_H
 
+#include <sys/types.h>
+
 #include "base/list.h"
 #include "spop/agent.h"
 
@@ -28,6 +30,7 @@ struct spop_conn {
 	uint32_t max_frame_size;
 	unsigned inflight;
 	bool paused;     /* not read, since too much is in flight */
+	bool broken;     /* its peer does not read; closed when that is safe */
 	uint8_t *in;     /* the beginning of an incomplete frame */
 	size_t in_len;
 	size_t in_cap;
@@ -43,7 +46,9 @@ struct spop_listener {
 	ev_io io;
 	int fd;
 	struct spop_server *server;
-	char path[108]; /* of a unix socket, for its removal */
+	char path[108]; /* of a unix socket */
+	dev_t device;   /* and which one it is: what is removed must still be ours */
+	ino_t inode;
 };
 
 struct spop_server {

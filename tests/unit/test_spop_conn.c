@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "spop/agent.h"
 
 enum { PENDING_MAX = 256 };
@@ -28,12 +29,11 @@ static int token;
 
 static void note(const char *what, const void *p, size_t n)
 {
-	seen_len += (size_t)snprintf(seen + seen_len, sizeof(seen) - seen_len, "%s", what);
-	if (n > 0 && seen_len + n < sizeof(seen)) {
-		memcpy(seen + seen_len, p, n);
-		seen_len += n;
-		seen[seen_len] = '\0';
-	}
+	struct strbuf sb = {.p = seen, .cap = sizeof(seen), .len = seen_len};
+
+	strbuf_puts(&sb, what);
+	strbuf_put(&sb, (struct slice){p, n});
+	seen_len = sb.len;
 }
 
 static bool answer(struct spop_ref ref)
@@ -422,8 +422,8 @@ Test(conn, goodbye_waits_for_what_is_in_flight)
 	greet(fd);
 	n += put_frame(bytes + n, SPOP_HAPROXY_DISCONNECT, "\0", SLICE_LIT("\x0bstatus-code\x03\x00\x07message\x08\x00"));
 	cr_assert_eq(write(fd, bytes, n), (ssize_t)n);
-	turn(20);
-	cr_assert_eq(hear(fd, buf, 1), 0, "nothing is said while an answer is due");
+	turn(50);
+	cr_assert_eq(recv(fd, buf, 1, 0), -1, "nothing is said while an answer is due");
 	answer_all();
 	cr_assert_eq(hear_frame(fd, buf, sizeof(buf), &len), SPOP_ACK);
 	cr_assert_eq(hear_disconnect(fd), SPOP_STATUS_NORMAL);
@@ -542,6 +542,64 @@ Test(conn, drain_answers_first_and_says_goodbye)
 	}
 	cr_assert(drained);
 	close(fd);
+}
+
+Test(conn, a_peer_that_does_not_read_is_closed)
+{
+	uint8_t bytes[512];
+	int fd = dial(), small = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	greet(fd);
+	size_t n = put_notify(bytes, 1, "x");
+	for (int i = 0; i < 200000 && spop_server_stats(server)->open == 1; i++) {
+		(void)send(fd, bytes, n, MSG_NOSIGNAL);
+		turn(1);
+	}
+	cr_assert_eq(spop_server_stats(server)->open, 0);
+	cr_assert_eq(spop_server_stats(server)->errors[SPOP_ERROR_IO], 1);
+	close(fd);
+}
+
+Test(conn, a_dead_peer_with_an_answer_due_does_not_stay)
+{
+	uint8_t bytes[512];
+	size_t n = put_notify(bytes, 1, "x");
+	int fd = dial();
+
+	hold_answers = true;
+	greet(fd);
+	n += put_frame(bytes + n, SPOP_HAPROXY_DISCONNECT, "\0", SLICE_LIT("\x0bstatus-code\x03\x00\x07message\x08\x00"));
+	cr_assert_eq(write(fd, bytes, n), (ssize_t)n);
+	turn(10);
+	close(fd);
+	for (int i = 0; i < 2000 && spop_server_stats(server)->open > 0; i++) {
+		turn(1);
+		(void)poll(NULL, 0, 1);
+	}
+	cr_assert_eq(spop_server_stats(server)->open, 0);
+	cr_assert_eq(spop_server_stats(server)->inflight, 0);
+}
+
+Test(conn, after_a_drain_callers_are_refused_and_a_successor_may_listen)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct spop_limits limits;
+	bool drained = false;
+
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	spop_limits_defaults(&limits);
+	spop_server_drain(server, 5000000, on_drained, &drained);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), -1);
+	close(fd);
+	struct spop_server *successor = spop_server_new(loop, &limits, &handler, NULL);
+	cr_assert(spop_server_listen(successor, slice_of(address), 0600, SLICE_LIT("")));
+	turn(3);
+	cr_assert(drained);
+	spop_server_free(&server);
+	cr_assert_eq(access(path, F_OK), 0, "the successor's socket stays");
+	server = successor;
 }
 
 Test(conn, a_served_socket_is_not_taken_over)
