@@ -18,12 +18,13 @@ enum audit_on_failure {
 };
 
 struct audit_config {
-	struct slice directory;    /* must exist; one agent a directory */
-	struct slice version;      /* of the agent, for every record */
+	struct slice directory; /* must exist; one agent a directory */
+	struct slice version;   /* of the agent, for every record */
 	enum audit_on_failure on_failure;
-	size_t queue_bytes;        /* memory of the queue, 64 KiB at least; an eighth is kept for what is no decision */
-	size_t segment_bytes;      /* a segment that has grown past this is closed; so is yesterday's (UTC) */
-	int64_t sync_interval_us;  /* pause between two syncs, so that records gather; 0: none */
+	size_t queue_bytes; /* memory of the queue, 64 KiB at least; an eighth is kept for what is no decision
+			     */
+	size_t segment_bytes;     /* a segment that has grown past this is closed; so is yesterday's (UTC) */
+	int64_t sync_interval_us; /* pause between two syncs, so that records gather; 0: none */
 };
 
 /* Takes the directory's lock, cuts a torn last line and starts the writer thread (so: after any fork).
@@ -39,10 +40,10 @@ struct audit_request {
 	struct slice id;     /* HAProxy's unique id, never the ticket */
 	struct slice key_id; /* of a key whose secret was right; a claimed id is nobody's */
 	struct slice tenant;
-	struct slice src;    /* address as text */
+	struct slice src; /* address as text */
 	struct slice method;
-	struct slice route;  /* the route's template, never the path as sent */
-	struct slice model;  /* canonical */
+	struct slice route; /* the route's template, never the path as sent */
+	struct slice model; /* canonical */
 };
 
 struct audit_decision {
@@ -51,22 +52,22 @@ struct audit_decision {
 	struct slice verdict; /* closed set of the gate */
 	struct slice reason;  /* closed set of the gate */
 	int status;
-	struct slice node;    /* node the client asked for */
-	struct slice policy;  /* name of the tightest limit */
-	struct slice mode;    /* where it was counted: redis, local */
+	struct slice node;   /* node the client asked for */
+	struct slice policy; /* name of the tightest limit */
+	struct slice mode;   /* where it was counted: redis, local */
 	int64_t limit;
 	int64_t used;
 	int64_t remaining;
-	int64_t bytes_in;     /* declared length of the body */
-	int64_t duration_us;  /* taken to decide */
+	int64_t bytes_in;    /* declared length of the body */
+	int64_t duration_us; /* taken to decide */
 };
 
 struct audit_completion {
 	struct audit_request request;
 	struct slice verdict;
-	struct slice node;    /* that answered */
+	struct slice node; /* that answered */
 	struct slice backend;
-	struct slice finish;  /* completion_finish_name(), or lost */
+	struct slice finish; /* completion_finish_name(), or lost */
 	int status;
 	int64_t retries;
 	int64_t prompt_tokens;
@@ -125,13 +126,14 @@ struct audit_stats {
 	uint64_t summed;               /* refusals that went into sums */
 	uint64_t write_errors;         /* failed attempts to write, sync or open */
 	uint64_t syncs;
-	uint64_t segments;             /* opened since the start */
+	uint64_t segments; /* opened since the start */
 	size_t queued_bytes;
 	size_t queue_limit_bytes;
 	uint64_t queued_records;
-	int64_t last_sync_us;          /* wall clock of the last moment when nothing waited for the disk; now when idle */
-	bool broken;                   /* the disk refuses writes; retried every second */
-	int last_error;                /* errno of the last failed attempt */
+	int64_t last_sync_us; /* wall clock of the last moment when nothing waited for the disk; now when idle
+			       */
+	bool broken;          /* the disk refuses writes; retried every second */
+	int last_error;       /* errno of the last failed attempt */
 	struct metrics_histogram sync_seconds;
 };
 void audit_stats(struct audit *audit, struct audit_stats *ret);

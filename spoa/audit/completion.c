@@ -5,7 +5,6 @@
 
 #include <stddef.h>
 
-
 enum { ID_MAX = 64 };
 
 #define NUMBER_MAX (INT64_C(1) << 53) /* so that sums of a few cannot overflow */
@@ -21,8 +20,14 @@ struct member {
 	bool number;
 };
 
-#define TEXT(json, field) {json, offsetof(struct completion, field), false}
-#define NUMBER(json, field) {json, offsetof(struct completion, field), true}
+#define TEXT(json, field) \
+	{ \
+		json, offsetof(struct completion, field), false \
+	}
+#define NUMBER(json, field) \
+	{ \
+		json, offsetof(struct completion, field), true \
+	}
 
 static const struct member members[] = {
 	TEXT("id", id),

@@ -16,12 +16,12 @@ enum completion_finish {
 	COMPLETION_CONNECT_FAILED, /* no node took the connection */
 	COMPLETION_QUEUE_TIMEOUT,
 	COMPLETION_QUEUE_FULL,
-	COMPLETION_DENIED,         /* HAProxy refused the request */
-	COMPLETION_LOCAL,          /* HAProxy answered by itself */
-	COMPLETION_KILLED,         /* an operator, or a health check that failed, ended the session */
-	COMPLETION_PROXY_ERROR,    /* HAProxy ran out of something or broke */
+	COMPLETION_DENIED,      /* HAProxy refused the request */
+	COMPLETION_LOCAL,       /* HAProxy answered by itself */
+	COMPLETION_KILLED,      /* an operator, or a health check that failed, ended the session */
+	COMPLETION_PROXY_ERROR, /* HAProxy ran out of something or broke */
 	COMPLETION_UNKNOWN,
-	COMPLETION_LOST,           /* no line ever came; never the result of parsing */
+	COMPLETION_LOST, /* no line ever came; never the result of parsing */
 	COMPLETION_FINISHES
 };
 
@@ -37,9 +37,9 @@ struct completion {
 	struct slice path;
 	struct slice backend;
 	struct slice server;
-	struct slice term;   /* two characters of termination state */
+	struct slice term; /* two characters of termination state */
 	int64_t status;
-	int64_t bytes_up;    /* client to node */
+	int64_t bytes_up; /* client to node */
 	int64_t bytes_down;
 	int64_t request_ms;  /* TR: until the whole request was there */
 	int64_t queue_ms;    /* Tw */

@@ -15,7 +15,7 @@ enum {
 };
 
 struct audit_refusal_sum {
-	bool by_key;  /* who is a key id, else an address or a /64 */
+	bool by_key; /* who is a key id, else an address or a /64 */
 	char who[64];
 	uint64_t count;
 	int64_t from_us;
@@ -34,7 +34,8 @@ struct audit_refusals *audit_refusals_new(void);
 void audit_refusals_free(struct audit_refusals **refusals);
 
 /* True: record it singly. False: it was counted. */
-bool audit_refusals_single(struct audit_refusals *refusals, const struct audit_decision *decision, int64_t now_us);
+bool audit_refusals_single(struct audit_refusals *refusals, const struct audit_decision *decision,
+			   int64_t now_us);
 
 /* Some sum waits to be taken. */
 bool audit_refusals_pending(const struct audit_refusals *refusals);

@@ -20,7 +20,8 @@ static bool segment_number(const char *name, uint64_t *ret)
 	struct slice s = slice_of(name);
 	static const size_t stamp = sizeof("20260102T030405Z-") - 1;
 
-	if (!slice_starts(s, SLICE_LIT("audit-")) || s.n < sizeof("audit-") - 1 + stamp + sizeof(".jsonl") - 1)
+	if (!slice_starts(s, SLICE_LIT("audit-")) ||
+	    s.n < sizeof("audit-") - 1 + stamp + sizeof(".jsonl") - 1)
 		return false;
 	s.p += sizeof("audit-") - 1 + stamp;
 	s.n -= sizeof("audit-") - 1 + stamp + sizeof(".jsonl") - 1;
@@ -182,8 +183,10 @@ bool audit_dir_begin(struct audit_dir *dir, int64_t wall_us)
 
 	(void)gmtime_r(&s, &tm);
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
-	(void)snprintf(name, sizeof(name), "audit-%s-%06llu.jsonl", stamp, (unsigned long long)(dir->number + 1));
-	int fd = openat(dir->dir_fd, name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	(void)snprintf(name, sizeof(name), "audit-%s-%06llu.jsonl", stamp,
+		       (unsigned long long)(dir->number + 1));
+	int fd = openat(dir->dir_fd, name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0640);
 	if (fd < 0)
 		return false;
 	/* The umask may have taken the group's right to read; the name must survive a crash. */

@@ -9,21 +9,21 @@
 #include "base/slice.h"
 
 struct audit_dir {
-	int dir_fd;        /* also holds the lock */
-	int fd;            /* of the open segment, -1 when there is none */
-	char name[64];     /* of the open segment, or of the last one */
-	uint64_t number;   /* of that segment; 0 before the first */
-	uint64_t size;     /* bytes known to be on disk */
-	int64_t day;       /* since 1970 (UTC), when the segment was opened */
-	bool dirty;        /* there may be bytes behind `size` */
+	int dir_fd;      /* also holds the lock */
+	int fd;          /* of the open segment, -1 when there is none */
+	char name[64];   /* of the open segment, or of the last one */
+	uint64_t number; /* of that segment; 0 before the first */
+	uint64_t size;   /* bytes known to be on disk */
+	int64_t day;     /* since 1970 (UTC), when the segment was opened */
+	bool dirty;      /* there may be bytes behind `size` */
 };
 
 /* What an earlier agent left. */
 struct audit_tail {
-	uint64_t seq;       /* of the last record; 0: no record was found */
-	uint64_t torn;      /* bytes that were cut off since they were no whole line */
-	bool damaged;       /* the last whole line is no record of ours; it stays */
-	char segment[64];   /* where that was */
+	uint64_t seq;     /* of the last record; 0: no record was found */
+	uint64_t torn;    /* bytes that were cut off since they were no whole line */
+	bool damaged;     /* the last whole line is no record of ours; it stays */
+	char segment[64]; /* where that was */
 };
 
 /* Every function that returns false sets errno. */

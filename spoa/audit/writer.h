@@ -40,14 +40,15 @@ struct audit {
 	uint64_t batch_types[AUDIT_TYPES];
 	uint64_t segment_records; /* sealed for the open segment */
 	uint64_t first_number;    /* of the newest segment at the start */
-	bool closing;          /* the batch ends the segment */
-	int64_t next_sync_us;  /* monotonic: not before */
+	bool closing;             /* the batch ends the segment */
+	int64_t next_sync_us;     /* monotonic: not before */
 	int64_t next_sums_us;
 	int64_t retry_us;
 };
 
 /* Opens the directory and queues what an earlier agent's end calls for. Sets errno. */
-bool audit_writer_init(struct audit *a, const struct audit_config *config) __attribute__((warn_unused_result));
+bool audit_writer_init(struct audit *a, const struct audit_config *config)
+	__attribute__((warn_unused_result));
 
 /* Takes a half-built object; the thread must have ended. */
 void audit_writer_done(struct audit *a);
@@ -56,7 +57,8 @@ void *audit_writer_main(void *arg);
 
 static inline struct timespec audit_timespec(int64_t mono_us)
 {
-	return (struct timespec){.tv_sec = (time_t)(mono_us / 1000000), .tv_nsec = (long)(mono_us % 1000000) * 1000};
+	return (struct timespec){.tv_sec = (time_t)(mono_us / 1000000),
+				 .tv_nsec = (long)(mono_us % 1000000) * 1000};
 }
 
 #endif

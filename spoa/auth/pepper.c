@@ -118,7 +118,8 @@ static const char *add_line(struct peppers *peppers, struct slice line)
 	if (peppers->count == PEPPER_MAX)
 		return "more than 16 versions; remove those that no key uses";
 	if (!parse_hex(slice_trim(rest), &bytes))
-		wrong = "expected 32 to 128 bytes in hex behind the version, as `openssl rand -hex 32` prints";
+		wrong = "expected 32 to 128 bytes in hex behind the version, as `openssl rand -hex 32` "
+			"prints";
 	else if (is_placeholder(&bytes))
 		wrong = "all bytes are equal; make a random pepper with `openssl rand -hex 32`";
 	else if (!pepper_open(&peppers->versions[peppers->count++], (uint32_t)version, &bytes))

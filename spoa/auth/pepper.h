@@ -10,7 +10,7 @@
 #include "base/strbuf.h"
 
 enum {
-	PEPPER_MAX = 16,         /* versions in one file */
+	PEPPER_MAX = 16, /* versions in one file */
 	PEPPER_BYTES_MIN = 32,
 	PEPPER_BYTES_MAX = 128,
 	PEPPER_FILE_MAX = 16384, /* bytes */

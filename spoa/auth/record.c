@@ -9,11 +9,12 @@ static const int64_t time_max = 253402300799;
 struct field {
 	const char *name;
 	const char *expected; /* for errors: "rpm must be …" */
-	/* A record without this field is refused: it is a restriction, or the record means nothing without. */
+	/* A record without this field is refused: it is a restriction, or the record means nothing without.
+	 */
 	bool required;
 	bool (*set)(const struct field *field, void *rec, struct slice value);
 	void (*put)(const struct field *field, const void *rec, struct strbuf *sb);
-	size_t at;  /* offset in the record */
+	size_t at; /* offset in the record */
 	int64_t min;
 	int64_t max; /* of the number, or bytes of the text */
 };
@@ -52,7 +53,8 @@ static void put_text(const struct field *field, const void *rec, struct strbuf *
 	strbuf_puts(sb, const_member(field, rec));
 }
 
-/* Control characters (C0, DEL, C1) forge lines; separators and direction marks forge what a terminal shows. */
+/* Control characters (C0, DEL, C1) forge lines; separators and direction marks forge what a terminal shows.
+ */
 static bool printable(struct slice c)
 {
 	const unsigned char *p = (const unsigned char *)c.p;
@@ -277,7 +279,8 @@ static const struct field key_fields[RECORD_KEY_FIELDS] = {
 	{"tenant", EXPECT_TENANT, true, set_tenant, put_text, AT(tenant), 0, 0},
 	{"name", EXPECT_NAME, false, set_name, put_text, AT(name), 0, 0},
 	{"role", "must be user, operator or monitor", true, set_role, put_role, AT(role), 0, RECORD_MONITOR},
-	{"state", "must be active, suspended or revoked", true, set_state, put_state, AT(state), 0, RECORD_REVOKED},
+	{"state", "must be active, suspended or revoked", true, set_state, put_state, AT(state), 0,
+	 RECORD_REVOKED},
 	{"mac1", "must be 64 hexadecimal digits", true, set_mac, put_mac, AT(current.mac), 1, 0},
 	{"pep1", EXPECT_PEPPER, true, set_u32, put_u32, AT(current.pepper), 1, UINT32_MAX},
 	{"mac2", "must be 64 hexadecimal digits or empty", false, set_mac, put_mac, AT(previous.mac), 0, 0},
@@ -286,10 +289,11 @@ static const struct field key_fields[RECORD_KEY_FIELDS] = {
 	{"created", EXPECT_TIME, false, set_i64, put_i64, AT(created), 0, time_max},
 	{"expires", EXPECT_TIME, true, set_i64, put_i64, AT(expires), 0, time_max},
 	{"rpm", EXPECT_RPM, true, set_u32, put_u32, AT(rpm), 0, RECORD_RPM_MAX},
-	{"models", "must be up to 64 globs of model names with commas between, 4096 bytes in all", true, set_models,
-	 put_models, 0, 0, 0},
+	{"models", "must be up to 64 globs of model names with commas between, 4096 bytes in all", true,
+	 set_models, put_models, 0, 0, 0},
 	{"networks",
-	 "must be up to 64 networks (10.0.0.0/8, 2001:db8::/32) or addresses with commas between, host bits zero",
+	 "must be up to 64 networks (10.0.0.0/8, 2001:db8::/32) or addresses with commas between, host bits "
+	 "zero",
 	 true, set_networks, put_networks, 0, 0, 0},
 	{"priority", "must be a whole number from -2047 to 2047", false, set_int, put_int, AT(priority),
 	 -RECORD_PRIORITY_MAX, RECORD_PRIORITY_MAX},
@@ -298,7 +302,8 @@ static const struct field key_fields[RECORD_KEY_FIELDS] = {
 static const struct field tenant_fields[RECORD_TENANT_FIELDS] = {
 	{"v", EXPECT_VERSION, true, set_version, put_version, 0, 0, 0},
 	{"name", EXPECT_NAME, false, set_name, put_text, TENANT_AT(name), 0, 0},
-	{"state", "must be active or suspended", true, set_state, put_state, TENANT_AT(state), 0, RECORD_SUSPENDED},
+	{"state", "must be active or suspended", true, set_state, put_state, TENANT_AT(state), 0,
+	 RECORD_SUSPENDED},
 	{"created", EXPECT_TIME, false, set_i64, put_i64, TENANT_AT(created), 0, time_max},
 	{"rpm", EXPECT_RPM, true, set_u32, put_u32, TENANT_AT(rpm), 0, RECORD_RPM_MAX},
 };
@@ -356,8 +361,8 @@ static void emit(const struct field *table, size_t count, const void *rec, struc
 	}
 }
 
-bool record_key_parse(struct slice id, const struct record_field *fields, size_t count, struct key_record *ret,
-		      struct strbuf *err)
+bool record_key_parse(struct slice id, const struct record_field *fields, size_t count,
+		      struct key_record *ret, struct strbuf *err)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (!key_id_valid(id) || !slice_copy(id, ret->id, sizeof(ret->id)))

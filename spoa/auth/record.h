@@ -14,16 +14,16 @@
 
 enum {
 	RECORD_VERSION = 1,
-	RECORD_TENANT_MAX = 64,     /* bytes of a tenant's id */
-	RECORD_NAME_MAX = 128,      /* bytes of a name, UTF-8 */
-	RECORD_MODELS_MAX = 64,     /* globs */
-	RECORD_MODELS_TEXT = 4096,  /* bytes of all globs with their commas */
+	RECORD_TENANT_MAX = 64,    /* bytes of a tenant's id */
+	RECORD_NAME_MAX = 128,     /* bytes of a name, UTF-8 */
+	RECORD_MODELS_MAX = 64,    /* globs */
+	RECORD_MODELS_TEXT = 4096, /* bytes of all globs with their commas */
 	RECORD_NETWORKS_MAX = 64,
 	RECORD_PRIORITY_MAX = 2047, /* and -2047 */
 	RECORD_RPM_MAX = 1000000000,
-	RECORD_KEY_FIELDS = 16,     /* what record_key_emit() writes */
+	RECORD_KEY_FIELDS = 16, /* what record_key_emit() writes */
 	RECORD_TENANT_FIELDS = 5,
-	RECORD_TEXT_MAX = 9216,     /* bytes that hold all values of any record */
+	RECORD_TEXT_MAX = 9216, /* bytes that hold all values of any record */
 };
 
 #define RECORD_KEY_PREFIX "tg:key:"
@@ -76,8 +76,8 @@ struct tenant_record {
 
 /* `id` is the part of the Redis key behind the prefix. On failure *ret is undefined and *err (which may
  * be NULL) names the field and what it should be, without its value. */
-bool record_key_parse(struct slice id, const struct record_field *fields, size_t count, struct key_record *ret,
-		      struct strbuf *err) __attribute__((warn_unused_result));
+bool record_key_parse(struct slice id, const struct record_field *fields, size_t count,
+		      struct key_record *ret, struct strbuf *err) __attribute__((warn_unused_result));
 bool record_tenant_parse(struct slice id, const struct record_field *fields, size_t count,
 			 struct tenant_record *ret, struct strbuf *err) __attribute__((warn_unused_result));
 
@@ -100,7 +100,7 @@ bool record_tenant_id_valid(struct slice id);
 enum record_verdict {
 	RECORD_SECRET_OK,
 	RECORD_SECRET_WRONG,
-	RECORD_SECRET_ROTATED, /* it was right until the overlap of a rotation ended */
+	RECORD_SECRET_ROTATED,   /* it was right until the overlap of a rotation ended */
 	RECORD_SECRET_NO_PEPPER, /* the pepper of this record is not in the file: ours to repair, a 503 */
 };
 

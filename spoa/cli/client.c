@@ -24,9 +24,11 @@ static const struct advice {
 	const char *text;
 	bool show;
 } advices[] = {
-	{"NOAUTH", "Redis wants a login: put user and password into the URL (redis://user:password@host)", false},
+	{"NOAUTH", "Redis wants a login: put user and password into the URL (redis://user:password@host)",
+	 false},
 	{"WRONGPASS", "Redis refuses the user name or the password of the URL", false},
-	{"NOPERM", "Redis' ACL does not let this user do that; the commands needed are in the documentation", true},
+	{"NOPERM", "Redis' ACL does not let this user do that; the commands needed are in the documentation",
+	 true},
 	{"READONLY", "this Redis is a replica; use the URL of the primary", false},
 	{"LOADING", "Redis is still loading its data; try again in a moment", false},
 	{"OOM", "Redis is out of memory and takes no writes", false},
@@ -64,7 +66,8 @@ static void print_connection_error(const struct client *client)
 	const redisContext *redis = client->redis;
 	const char *text = redis != NULL && redis->errstr[0] != '\0' ? redis->errstr : "out of memory";
 
-	cli_error("Redis at %s cannot be used: %s; is it running, and is the URL right?", client->where, text);
+	cli_error("Redis at %s cannot be used: %s; is it running, and is the URL right?", client->where,
+		  text);
 }
 
 bool client_queue(struct client *client, const struct slice *argv, size_t argc)

@@ -5,8 +5,9 @@
 #include <stdarg.h>
 
 static const struct cli_option common_options[] = {
-	{"redis", "URL", "Redis to work on; default: $TOLLGATE_REDIS_URL (better there, others can read arguments)",
-	 false, false},
+	{"redis", "URL",
+	 "Redis to work on; default: $TOLLGATE_REDIS_URL (better there, others can read arguments)", false,
+	 false},
 	{"json", NULL, "print JSON instead of text", false, false},
 	{"help", NULL, "print this help", false, false},
 };
@@ -187,7 +188,8 @@ void cli_help(const struct cli_command *command, FILE *out)
 	(void)fputs("\nOptions:\n", out);
 	for (size_t i = 0; (option = cli_option_at(command, i)) != NULL; i++) {
 		char left[64];
-		(void)snprintf(left, sizeof(left), "--%s %s", option->name, option->value != NULL ? option->value : "");
+		(void)snprintf(left, sizeof(left), "--%s %s", option->name,
+			       option->value != NULL ? option->value : "");
 		(void)fprintf(out, "  %-20s %s\n", left, option->help);
 	}
 	(void)fputs("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.\n", out);

@@ -9,10 +9,10 @@
 /* The program's exit status; scripts rely on it and --help documents it. */
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_FAILED = 1,    /* Redis, a file, the output */
-	CLI_USAGE = 2,     /* the command line */
+	CLI_FAILED = 1, /* Redis, a file, the output */
+	CLI_USAGE = 2,  /* the command line */
 	CLI_NOT_FOUND = 3,
-	CLI_CONFLICT = 4,  /* the state of things forbids it, or somebody else changed them meanwhile */
+	CLI_CONFLICT = 4, /* the state of things forbids it, or somebody else changed them meanwhile */
 };
 
 enum { CLI_OPTIONS_MAX = 16 /* of one command, common ones included */ };

@@ -66,7 +66,8 @@ static bool models_usable(const struct key_record *rec)
 
 	while (rest.n > 0 && slice_next(&rest, ',', &part)) {
 		if (!name_pattern_valid(part)) {
-			cli_error("--models has a pattern that no model's name can match: %.*s", SLICE_FMT(part));
+			cli_error("--models has a pattern that no model's name can match: %.*s",
+				  SLICE_FMT(part));
 			return false;
 		}
 	}
@@ -89,7 +90,8 @@ static bool apply_options(const struct cli *cli, struct key_record *rec)
 		}
 	}
 	const char *expires = cli_value(cli, "expires");
-	const char *wrong = expires != NULL ? moment_expiry(slice_of(expires), now_seconds(), &rec->expires) : NULL;
+	const char *wrong =
+		expires != NULL ? moment_expiry(slice_of(expires), now_seconds(), &rec->expires) : NULL;
 	if (wrong != NULL) {
 		cli_error("--expires %s", wrong);
 		return false;
@@ -121,7 +123,9 @@ static enum cli_exit show_secret(const struct cli *cli, json_t *json, const stru
 	}
 	OPENSSL_cleanse(text, sizeof(text));
 	if (!output_object(as_json(cli), json, key_lines, KEY_LINES)) {
-		cli_error("the key is stored but was not shown; get a new secret with `tollgate key rotate %s`", rec->id);
+		cli_error(
+			"the key is stored but was not shown; get a new secret with `tollgate key rotate %s`",
+			rec->id);
 		return CLI_FAILED;
 	}
 	cli_note("this is the only time the key is shown; keep it in a safe place now");
@@ -137,7 +141,8 @@ static bool sign_secret(const struct cli *cli, struct key_record *rec, char secr
 	struct strbuf err = strbuf_over(reason, sizeof(reason));
 
 	if (path == NULL || path[0] == '\0') {
-		cli_error("which pepper? Set TOLLGATE_PEPPER_FILE or give --pepper FILE, the file tollgated uses");
+		cli_error("which pepper? Set TOLLGATE_PEPPER_FILE or give --pepper FILE, the file tollgated "
+			  "uses");
 		return false;
 	}
 	struct peppers *peppers = peppers_load(path, &err);
@@ -349,7 +354,8 @@ static enum cli_exit key_rotate(const struct cli *cli)
 	/* Once: a rotation on top of somebody else's would end the secret they were just given. */
 	enum cli_exit result = change_key(cli, true, apply_rotation, &rotation, &rec);
 	if (result == CLI_OK && rotation.dropped)
-		cli_note("the secret before the last one was still valid and has ended now: a key holds two at most");
+		cli_note("the secret before the last one was still valid and has ended now: a key holds two "
+			 "at most");
 	if (result == CLI_OK) {
 		json_t *json = output_key(&rec, rotation.now);
 		(void)json_object_set_new(json, "dropped_previous", json_boolean(rotation.dropped));
@@ -384,14 +390,21 @@ static enum cli_exit key_delete(const struct cli *cli)
 
 #define LIMIT_OPTIONS \
 	{"role", "ROLE", "user, operator (may also manage models) or monitor (may only look)", false, true}, \
-	{"rpm", "N", "requests a minute, 0: unlimited", false, true}, \
-	{"models", "GLOB,...", "models it may use, like llama3*,gemma3:27b; '' for all", false, true}, \
-	{"networks", "CIDR,...", "where it may be used from, like 10.0.0.0/8; '' for everywhere", false, true}, \
-	{"expires", "WHEN", "90d, 12h, 2026-12-31 (last day, UTC), 2026-12-31T18:00:00Z or never", false, false}, \
-	{"priority", "N", "-2047 to 2047, lower is served first", false, true}
+		{"rpm", "N", "requests a minute, 0: unlimited", false, true}, \
+		{"models", "GLOB,...", "models it may use, like llama3*,gemma3:27b; '' for all", false, \
+		 true}, \
+		{"networks", "CIDR,...", "where it may be used from, like 10.0.0.0/8; '' for everywhere", \
+		 false, true}, \
+		{"expires", "WHEN", "90d, 12h, 2026-12-31 (last day, UTC), 2026-12-31T18:00:00Z or never", \
+		 false, false}, \
+	{ \
+		"priority", "N", "-2047 to 2047, lower is served first", false, true \
+	}
 
 #define PEPPER_OPTION \
-	{"pepper", "FILE", "pepper file of tollgated; default: $TOLLGATE_PEPPER_FILE", false, false}
+	{ \
+		"pepper", "FILE", "pepper file of tollgated; default: $TOLLGATE_PEPPER_FILE", false, false \
+	}
 
 static const struct cli_option create_options[] = {
 	{"tenant", "T", "tenant the key belongs to; it must exist", true, true},
@@ -410,7 +423,8 @@ static const struct cli_option list_options[] = {
 };
 
 static const struct cli_option rotate_options[] = {
-	{"overlap", "DURATION", "how long the old secret still works; 0: ends at once; default: 24h", false, false},
+	{"overlap", "DURATION", "how long the old secret still works; 0: ends at once; default: 24h", false,
+	 false},
 	PEPPER_OPTION,
 };
 
@@ -421,28 +435,58 @@ static const struct cli_option delete_options[] = {
 #define OPTIONS(table) .options = (table), .option_count = sizeof(table) / sizeof((table)[0])
 
 const struct cli_command key_commands[] = {
-	{.group = "key", .verb = "create", .run = key_create, OPTIONS(create_options),
+	{.group = "key",
+	 .verb = "create",
+	 .run = key_create,
+	 OPTIONS(create_options),
 	 .summary = "Make a key and show it, for the only time",
 	 .detail = "Without options it is a user's key with 100 requests a minute, for all models, from\n"
 		   "everywhere, and never expires.\n"
-		   "\nExample: tollgate key create --tenant acme --name ci --rpm 60 --models 'llama3*' --expires 90d\n"},
+		   "\nExample: tollgate key create --tenant acme --name ci --rpm 60 --models 'llama3*' "
+		   "--expires 90d\n"},
 	{.group = "key", .verb = "list", .run = key_list, OPTIONS(list_options), .summary = "List keys"},
-	{.group = "key", .verb = "show", .argument = "ID", .run = key_show, .summary = "Show one key's record"},
-	{.group = "key", .verb = "set", .argument = "ID", .run = key_set, OPTIONS(set_options),
+	{.group = "key",
+	 .verb = "show",
+	 .argument = "ID",
+	 .run = key_show,
+	 .summary = "Show one key's record"},
+	{.group = "key",
+	 .verb = "set",
+	 .argument = "ID",
+	 .run = key_set,
+	 OPTIONS(set_options),
 	 .summary = "Change what a key may do",
 	 .detail = "What is not named stays as it is. The change works at once.\n"},
-	{.group = "key", .verb = "rotate", .argument = "ID", .run = key_rotate, OPTIONS(rotate_options),
+	{.group = "key",
+	 .verb = "rotate",
+	 .argument = "ID",
+	 .run = key_rotate,
+	 OPTIONS(rotate_options),
 	 .summary = "Give a key a new secret and show it, for the only time",
-	 .detail = "Id, limits and usage stay. Two secrets are valid during the overlap; rotating again within it\n"
+	 .detail = "Id, limits and usage stay. Two secrets are valid during the overlap; rotating again "
+		   "within it\n"
 		   "ends the older one at once.\n"},
-	{.group = "key", .verb = "suspend", .argument = "ID", .run = key_suspend,
+	{.group = "key",
+	 .verb = "suspend",
+	 .argument = "ID",
+	 .run = key_suspend,
 	 .summary = "Refuse a key until it is resumed"},
-	{.group = "key", .verb = "resume", .argument = "ID", .run = key_resume,
+	{.group = "key",
+	 .verb = "resume",
+	 .argument = "ID",
+	 .run = key_resume,
 	 .summary = "Let a suspended key in again"},
-	{.group = "key", .verb = "revoke", .argument = "ID", .run = key_revoke,
+	{.group = "key",
+	 .verb = "revoke",
+	 .argument = "ID",
+	 .run = key_revoke,
 	 .summary = "Refuse a key for ever",
 	 .detail = "This cannot be undone. The record stays, so that its id still has a name in lists.\n"},
-	{.group = "key", .verb = "delete", .argument = "ID", .run = key_delete, OPTIONS(delete_options),
+	{.group = "key",
+	 .verb = "delete",
+	 .argument = "ID",
+	 .run = key_delete,
+	 OPTIONS(delete_options),
 	 .summary = "Remove a key's record",
 	 .detail = "The key is refused from then on, as with revoke, but nothing remembers whose it was.\n"},
 };

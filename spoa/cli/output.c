@@ -15,7 +15,8 @@ enum {
 static bool is_nothing(const json_t *v)
 {
 	return v == NULL || json_is_null(v) || (json_is_integer(v) && json_integer_value(v) == 0) ||
-	       (json_is_string(v) && json_string_length(v) == 0) || (json_is_array(v) && json_array_size(v) == 0);
+	       (json_is_string(v) && json_string_length(v) == 0) ||
+	       (json_is_array(v) && json_array_size(v) == 0);
 }
 
 /* The text of one value; a priority of 0 is a value like others, so its column has no `nothing`. */
@@ -74,7 +75,8 @@ static void print_table(const json_t *array, const struct output_column *columns
 	(void)fputc('\n', stdout);
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		for (size_t c = 0; c < count; c++)
-			put_padded(cell_text(json_array_get(array, i), &columns[c], buf), width[c], c + 1 == count);
+			put_padded(cell_text(json_array_get(array, i), &columns[c], buf), width[c],
+				   c + 1 == count);
 		(void)fputc('\n', stdout);
 	}
 }
@@ -200,19 +202,20 @@ json_t *output_key(const struct key_record *rec, int64_t now)
 	bool expired = rec->expires != 0 && rec->expires <= now;
 	bool overlap = rec->previous.pepper != 0 && rec->previous_until > now;
 
-	return json_pack("{ss ss ss ss ss sb so so sI si so so sI so}", "id", rec->id, "tenant", rec->tenant, "name",
-			 rec->name, "role", record_role_name(rec->role), "state", record_state_name(rec->state),
-			 "expired", expired, "created", json_moment(rec->created), "expires",
-			 json_moment(rec->expires), "rpm", (json_int_t)rec->rpm, "priority", rec->priority, "models",
-			 json_models(rec), "networks", json_networks(rec), "pepper",
-			 (json_int_t)rec->current.pepper, "previous_until",
-			 json_moment(overlap ? rec->previous_until : 0));
+	return json_pack("{ss ss ss ss ss sb so so sI si so so sI so}", "id", rec->id, "tenant", rec->tenant,
+			 "name", rec->name, "role", record_role_name(rec->role), "state",
+			 record_state_name(rec->state), "expired", expired, "created",
+			 json_moment(rec->created), "expires", json_moment(rec->expires), "rpm",
+			 (json_int_t)rec->rpm, "priority", rec->priority, "models", json_models(rec),
+			 "networks", json_networks(rec), "pepper", (json_int_t)rec->current.pepper,
+			 "previous_until", json_moment(overlap ? rec->previous_until : 0));
 }
 
 json_t *output_tenant(const struct tenant_record *rec)
 {
-	return json_pack("{ss ss ss so sI}", "id", rec->id, "name", rec->name, "state", record_state_name(rec->state),
-			 "created", json_moment(rec->created), "rpm", (json_int_t)rec->rpm);
+	return json_pack("{ss ss ss so sI}", "id", rec->id, "name", rec->name, "state",
+			 record_state_name(rec->state), "created", json_moment(rec->created), "rpm",
+			 (json_int_t)rec->rpm);
 }
 
 enum cli_exit output_confirm(const char *question)

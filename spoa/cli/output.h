@@ -13,8 +13,8 @@ struct output_column {
 	const char *nothing; /* shown for null, 0, "" and [] */
 };
 
-/* The printing functions take the reference to the JSON and return false when memory is short or stdout cannot be
- * written; the message has then been printed. */
+/* The printing functions take the reference to the JSON and return false when memory is short or stdout
+ * cannot be written; the message has then been printed. */
 
 /* By two members that are strings; what is equal in both stays in its order. */
 void output_sort(json_t *array, const char *first, const char *second);

@@ -96,12 +96,13 @@ enum cli_exit registry_parse(const struct registry_kind *kind, struct slice id, 
 	if (ok && kind->parse(id, fields, count, ret, &err))
 		return CLI_OK;
 	bool safe = kind->id_valid(id); /* what else stands below our prefix may hold anything */
-	cli_error("the record of %s %.*s cannot be used: %s", kind->noun, safe ? (int)id.n : 1, safe ? id.p : "?",
-		  reason);
+	cli_error("the record of %s %.*s cannot be used: %s", kind->noun, safe ? (int)id.n : 1,
+		  safe ? id.p : "?", reason);
 	return CLI_FAILED;
 }
 
-enum cli_exit registry_read(struct client *client, const struct registry_kind *kind, const char *id, void *ret)
+enum cli_exit registry_read(struct client *client, const struct registry_kind *kind, const char *id,
+			    void *ret)
 {
 	struct registry_name name;
 	struct slice argv[] = {SLICE_LIT("HGETALL"), registry_name(kind, slice_of(id), &name)};
@@ -206,7 +207,8 @@ static enum commit commit(struct client *client, unsigned queued)
 
 static enum cli_exit lost_race(const struct registry_kind *kind, const char *id)
 {
-	cli_error("%s %s was changed by somebody else at the same time; look at it and try again", kind->noun, id);
+	cli_error("%s %s was changed by somebody else at the same time; look at it and try again", kind->noun,
+		  id);
 	return CLI_CONFLICT;
 }
 
@@ -342,7 +344,8 @@ static enum cli_exit clear_keys(struct client *client, const char *id, bool forc
 	enum cli_exit result = registry_scan_tenant(client, id, &ids);
 
 	if (result == CLI_OK && ids.count > 0 && !force) {
-		cli_error("tenant %s still has keys (%zu); delete them first, or give --force to delete them with it",
+		cli_error("tenant %s still has keys (%zu); delete them first, or give --force to delete them "
+			  "with it",
 			  id, ids.count);
 		result = CLI_CONFLICT;
 	} else if (result == CLI_OK) {

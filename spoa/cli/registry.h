@@ -15,7 +15,8 @@ extern const struct registry_kind registry_tenants;
 /* Also says what a mistyped id should look like; the id is not repeated, it may be a whole key. */
 bool registry_id_valid(const struct registry_kind *kind, const char *id);
 
-enum cli_exit registry_read(struct client *client, const struct registry_kind *kind, const char *id, void *ret);
+enum cli_exit registry_read(struct client *client, const struct registry_kind *kind, const char *id,
+			    void *ret);
 
 /* CLI_CONFLICT when the id is taken; a key's tenant must exist. */
 enum cli_exit registry_add_key(struct client *client, const struct key_record *rec);

@@ -9,7 +9,8 @@ struct registry_kind {
 	const char *prefix;
 	size_t field_count;
 	bool (*id_valid)(struct slice id);
-	bool (*parse)(struct slice id, const struct record_field *fields, size_t count, void *ret, struct strbuf *err);
+	bool (*parse)(struct slice id, const struct record_field *fields, size_t count, void *ret,
+		      struct strbuf *err);
 	void (*emit)(const void *rec, struct record_field *fields, struct strbuf *text);
 };
 

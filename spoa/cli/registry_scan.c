@@ -73,7 +73,8 @@ static bool add_page(const struct registry_kind *kind, const redisReply *names, 
 
 	for (size_t i = 0; i < names->elements; i++) {
 		const redisReply *name = names->element[i];
-		if (name->len > prefix && !ids_add(ids, (struct slice){name->str + prefix, name->len - prefix}))
+		if (name->len > prefix &&
+		    !ids_add(ids, (struct slice){name->str + prefix, name->len - prefix}))
 			return false;
 		show_progress("found", ids->count);
 	}
@@ -89,8 +90,8 @@ static bool scan_page(struct client *client, const struct registry_kind *kind, c
 
 	strbuf_puts(&sb, kind->prefix);
 	strbuf_putc(&sb, '*');
-	struct slice argv[] = {SLICE_LIT("SCAN"), slice_of(cursor), SLICE_LIT("MATCH"), strbuf_slice(&sb),
-			       SLICE_LIT("COUNT"), SLICE_LIT("1000"),  SLICE_LIT("TYPE"), SLICE_LIT("hash")};
+	struct slice argv[] = {SLICE_LIT("SCAN"),  slice_of(cursor),  SLICE_LIT("MATCH"), strbuf_slice(&sb),
+			       SLICE_LIT("COUNT"), SLICE_LIT("1000"), SLICE_LIT("TYPE"),  SLICE_LIT("hash")};
 	redisReply *reply = client_call(client, argv, sizeof(argv) / sizeof(argv[0]));
 	if (reply == NULL)
 		return false;
@@ -218,7 +219,8 @@ enum cli_exit registry_scan_tenant(struct client *client, const char *tenant, st
 {
 	struct registry_ids all = {0};
 	struct tenant_filter filter = {.tenant = slice_of(tenant), .found = ret};
-	struct walk walk = {.kind = &registry_keys, .tenant_only = true, .fn = keep_of_tenant, .ctx = &filter};
+	struct walk walk = {
+		.kind = &registry_keys, .tenant_only = true, .fn = keep_of_tenant, .ctx = &filter};
 	enum cli_exit result = scan(client, &registry_keys, &all);
 
 	if (result == CLI_OK)

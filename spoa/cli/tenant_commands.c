@@ -7,11 +7,8 @@
 #include "cli/registry.h"
 
 static const struct output_column tenant_columns[] = {
-	{"ID", "id", NULL},
-	{"NAME", "name", "-"},
-	{"STATE", "state", NULL},
-	{"CREATED", "created", "-"},
-	{"RPM", "rpm", "unlimited"},
+	{"ID", "id", NULL},          {"NAME", "name", "-"},       {"STATE", "state", NULL},
+	{"CREATED", "created", "-"}, {"RPM", "rpm", "unlimited"},
 };
 
 static const struct output_column tenant_lines[] = {
@@ -175,11 +172,13 @@ static enum cli_exit tenant_delete(const struct cli *cli)
 		return CLI_USAGE;
 	struct client *client = client_open(cli, &result);
 	if (client != NULL)
-		result = registry_remove_tenant(client, cli->argument, cli_value(cli, "force") != NULL, &keys);
+		result =
+			registry_remove_tenant(client, cli->argument, cli_value(cli, "force") != NULL, &keys);
 	client_close(&client);
 	if (result != CLI_OK)
 		return result;
-	json_t *json = json_pack("{ss sb sI}", "id", cli->argument, "deleted", 1, "deleted_keys", (json_int_t)keys);
+	json_t *json =
+		json_pack("{ss sb sI}", "id", cli->argument, "deleted", 1, "deleted_keys", (json_int_t)keys);
 	return output_object(as_json(cli), json, lines, 2) ? CLI_OK : CLI_FAILED;
 }
 
@@ -195,20 +194,42 @@ static const struct cli_option delete_options[] = {
 #define OPTIONS(table) .options = (table), .option_count = sizeof(table) / sizeof((table)[0])
 
 const struct cli_command tenant_commands[] = {
-	{.group = "tenant", .verb = "create", .argument = "ID", .run = tenant_create, OPTIONS(field_options),
+	{.group = "tenant",
+	 .verb = "create",
+	 .argument = "ID",
+	 .run = tenant_create,
+	 OPTIONS(field_options),
 	 .summary = "Make a tenant",
 	 .detail = "Every key belongs to a tenant, whose limit its keys share.\n"
 		   "\nExample: tollgate tenant create acme --name 'ACME Inc.' --rpm 600\n"},
 	{.group = "tenant", .verb = "list", .run = tenant_list, .summary = "List tenants"},
-	{.group = "tenant", .verb = "show", .argument = "ID", .run = tenant_show, .summary = "Show one tenant"},
-	{.group = "tenant", .verb = "set", .argument = "ID", .run = tenant_set, OPTIONS(field_options),
+	{.group = "tenant",
+	 .verb = "show",
+	 .argument = "ID",
+	 .run = tenant_show,
+	 .summary = "Show one tenant"},
+	{.group = "tenant",
+	 .verb = "set",
+	 .argument = "ID",
+	 .run = tenant_set,
+	 OPTIONS(field_options),
 	 .summary = "Change a tenant",
 	 .detail = "What is not named stays as it is. The change works at once.\n"},
-	{.group = "tenant", .verb = "suspend", .argument = "ID", .run = tenant_suspend,
+	{.group = "tenant",
+	 .verb = "suspend",
+	 .argument = "ID",
+	 .run = tenant_suspend,
 	 .summary = "Refuse all keys of a tenant until it is resumed"},
-	{.group = "tenant", .verb = "resume", .argument = "ID", .run = tenant_resume,
+	{.group = "tenant",
+	 .verb = "resume",
+	 .argument = "ID",
+	 .run = tenant_resume,
 	 .summary = "Let a suspended tenant in again"},
-	{.group = "tenant", .verb = "delete", .argument = "ID", .run = tenant_delete, OPTIONS(delete_options),
+	{.group = "tenant",
+	 .verb = "delete",
+	 .argument = "ID",
+	 .run = tenant_delete,
+	 OPTIONS(delete_options),
 	 .summary = "Remove a tenant",
 	 .detail = "A tenant that still has keys is kept unless --force is given; its keys go first then.\n"},
 };

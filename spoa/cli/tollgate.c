@@ -30,19 +30,22 @@ static void list_group(const struct group *group, FILE *out)
 
 static void overview(FILE *out)
 {
-	(void)fputs("Usage: tollgate COMMAND [options]\n\nManages the keys and tenants of a Tollgate gateway.\n\n"
-		    "Commands:\n",
-		    out);
+	(void)fputs(
+		"Usage: tollgate COMMAND [options]\n\nManages the keys and tenants of a Tollgate gateway.\n\n"
+		"Commands:\n",
+		out);
 	for (size_t i = 0; i < GROUPS; i++)
 		list_group(&groups[i], out);
-	(void)fputs("  help [COMMAND]       Explain a command, like `tollgate help key create`\n"
-		    "  --version            Print the version\n"
-		    "\nEvery command takes --json, --redis URL and --help.\n"
-		    "\nEnvironment:\n"
-		    "  TOLLGATE_REDIS_URL    redis://user:password@host:6379/0 or unix://user:password@/path?db=0\n"
-		    "  TOLLGATE_PEPPER_FILE  the pepper file of tollgated; key create and key rotate need it\n"
-		    "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.\n",
-		    out);
+	(void)fputs(
+		"  help [COMMAND]       Explain a command, like `tollgate help key create`\n"
+		"  --version            Print the version\n"
+		"\nEvery command takes --json, --redis URL and --help.\n"
+		"\nEnvironment:\n"
+		"  TOLLGATE_REDIS_URL    redis://user:password@host:6379/0 or "
+		"unix://user:password@/path?db=0\n"
+		"  TOLLGATE_PEPPER_FILE  the pepper file of tollgated; key create and key rotate need it\n"
+		"\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.\n",
+		out);
 }
 
 static const struct group *find_group(const char *name)

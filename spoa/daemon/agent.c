@@ -78,7 +78,8 @@ static void on_store_state(void *ctx, bool up)
 	if (up)
 		log_info("redis.up", "%s", "");
 	else
-		log_warn("redis.down", "effect=\"known keys go on under local limits, unknown ones get 503\"");
+		log_warn("redis.down",
+			 "effect=\"known keys go on under local limits, unknown ones get 503\"");
 }
 
 static bool start_store(struct agent *a)
@@ -217,7 +218,8 @@ static bool start_spop(struct agent *a)
 		return failed("spop", strerror(ENOMEM));
 	for (unsigned i = 0; i < c->spop.listen.count; i++) {
 		const char *address = c->spop.listen.item[i];
-		if (spop_server_listen(a->spop, slice_of(address), c->spop.socket_mode, slice_of(c->spop.socket_group)))
+		if (spop_server_listen(a->spop, slice_of(address), c->spop.socket_mode,
+				       slice_of(c->spop.socket_group)))
 			continue;
 		log_error("start.failed", "part=spop.listen address=%s err=\"%s\"", address, strerror(errno));
 		return false;
@@ -256,7 +258,9 @@ static bool start_http(struct agent *a)
 		return failed("metrics", strerror(ENOMEM));
 	a->ops = (struct http_ops){
 		.metrics = a->metrics,
-		.checks = {{"redis", check_redis, a}, {"audit", check_audit, a}, {"serving", check_serving, a}},
+		.checks = {{"redis", check_redis, a},
+			   {"audit", check_audit, a},
+			   {"serving", check_serving, a}},
 		.check_count = 3,
 	};
 	a->http = http_new(a->loop, &hc);
@@ -292,8 +296,10 @@ static void on_watch(struct ev_loop *loop, ev_timer *timer, int revents)
 	store_stats(a->store, &store);
 	say_change(&a->modes.audit_broken, audit.broken, "audit.broken",
 		   a->config->audit.on_failure == AUDIT_REFUSE ? "requests are refused" : "records are lost");
-	say_change(&a->modes.local_limits, limits.local, "limits.local", "limits are kept by this agent alone");
-	say_change(&a->modes.deaf, !store.tracking, "redis.deaf", "a revoked key may be honoured for auth.stale_max");
+	say_change(&a->modes.local_limits, limits.local, "limits.local",
+		   "limits are kept by this agent alone");
+	say_change(&a->modes.deaf, !store.tracking, "redis.deaf",
+		   "a revoked key may be honoured for auth.stale_max");
 }
 
 /* ---- life ---- */
@@ -368,7 +374,8 @@ static void on_change(void *ctx, const char *section, const char *name, bool app
 {
 	bool *restart = ctx;
 
-	log_info("config.changed", "setting=%s.%s applied=%s", section, name, applied ? "yes" : "restart-needed");
+	log_info("config.changed", "setting=%s.%s applied=%s", section, name,
+		 applied ? "yes" : "restart-needed");
 	*restart = *restart || !applied;
 }
 

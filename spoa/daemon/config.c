@@ -23,7 +23,8 @@ struct loader {
 	unsigned given[GIVEN_MAX]; /* line of each setting that was given, 0: not */
 };
 
-static void complain(struct loader *l, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void complain(struct loader *l, unsigned line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static void complain(struct loader *l, unsigned line, const char *fmt, ...)
 {
@@ -303,7 +304,8 @@ const char *config_redis_url(const struct config *config, struct strbuf *ret)
 		return "the password file cannot be read";
 	while (len > 0 && (buf[len - 1] == '\n' || buf[len - 1] == '\r'))
 		len--;
-	bool ok = len > 0 && len <= PASSWORD_MAX && memchr(buf, '\n', len) == NULL && memchr(buf, '\0', len) == NULL;
+	bool ok = len > 0 && len <= PASSWORD_MAX && memchr(buf, '\n', len) == NULL &&
+		  memchr(buf, '\0', len) == NULL;
 	if (ok)
 		put_with_password(ret, url, (struct slice){buf, len});
 	explicit_bzero(buf, sizeof(buf));

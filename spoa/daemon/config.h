@@ -112,6 +112,7 @@ void config_reload(struct config *running, struct config *fresh, config_change_f
 
 /* The URL with the password from password_file, percent-encoded. A credential: wipe it after use. Returns
  * NULL, or what is wrong as a constant text. */
-const char *config_redis_url(const struct config *config, struct strbuf *ret) __attribute__((warn_unused_result));
+const char *config_redis_url(const struct config *config, struct strbuf *ret)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -24,7 +24,8 @@ static const char usage_text[] =
 	"      --help          print this text and end\n"
 	"\n"
 	"Signals: TERM and INT finish what is being decided and end; HUP reads the configuration again.\n"
-	"Exit code: 0 ended on request, 1 the configuration is wrong, 2 wrong usage, 3 a part could not start.\n";
+	"Exit code: 0 ended on request, 1 the configuration is wrong, 2 wrong usage, 3 a part could not "
+	"start.\n";
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_DUMP };
 
@@ -36,9 +37,12 @@ struct options {
 static void parse_options(int argc, char **argv, struct options *ret)
 {
 	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},   {"check", no_argument, NULL, 'k'},
-		{"dump-config", no_argument, NULL, 'd'},    {"print-routes", no_argument, NULL, 'r'},
-		{"version", no_argument, NULL, 'v'},        {"help", no_argument, NULL, 'h'},
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'},
+		{"dump-config", no_argument, NULL, 'd'},
+		{"print-routes", no_argument, NULL, 'r'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -102,8 +106,8 @@ static void on_hangup(struct ev_loop *loop, ev_signal *signal, int revents)
 	agent_reload(signal->data);
 }
 
-static void watch(struct ev_loop *loop, ev_signal *watcher, int number, void (*fn)(struct ev_loop *, ev_signal *, int),
-		  struct agent *agent)
+static void watch(struct ev_loop *loop, ev_signal *watcher, int number,
+		  void (*fn)(struct ev_loop *, ev_signal *, int), struct agent *agent)
 {
 	ev_signal_init(watcher, fn, number);
 	watcher->data = agent;

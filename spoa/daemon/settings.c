@@ -13,7 +13,8 @@
 
 #define RANGE(lowest, highest) .min = (lowest), .max = (highest)
 
-static const char *const on_failure_names[] = {[AUDIT_REFUSE] = "refuse", [AUDIT_CONTINUE] = "continue", NULL};
+static const char *const on_failure_names[] = {
+	[AUDIT_REFUSE] = "refuse", [AUDIT_CONTINUE] = "continue", NULL};
 static const char *const level_names[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
 	[LOG_LEVEL_INFO] = "info",
@@ -24,8 +25,11 @@ static const char *const level_names[] = {
 
 /* The default, the help text, then what the kind needs. */
 #define SETTING(section_, member_, kind_, initial_, ...) \
-	{.section = #section_, .name = #member_, .kind = (kind_), .offset = offsetof(struct config, section_.member_), \
-	 .initial = (initial_), .help = __VA_ARGS__}
+	{ \
+		.section = #section_, .name = #member_, .kind = (kind_), \
+		.offset = offsetof(struct config, section_.member_), .initial = (initial_), \
+		.help = __VA_ARGS__ \
+	}
 
 const struct setting settings[] = {
 	SETTING(spop, listen, SETTING_ADDRESSES, NULL,
@@ -33,10 +37,12 @@ const struct setting settings[] = {
 	SETTING(spop, socket_mode, SETTING_MODE, "0660", "Permissions of the unix sockets."),
 	SETTING(spop, socket_group, SETTING_TEXT, "", "Group of the unix sockets; empty: the agent's own."),
 	SETTING(spop, max_connections, SETTING_COUNT, "4096",
-		"Connections from HAProxy. It opens as many as it has concurrent requests, twice that over a reload.",
+		"Connections from HAProxy. It opens as many as it has concurrent requests, twice that over a "
+		"reload.",
 		RANGE(1, 1000000)),
 	SETTING(spop, max_frame_size, SETTING_SIZE, "33MiB",
-		"Longest frame; a request's body comes in one, so this bounds bodies together with tune.bufsize.",
+		"Longest frame; a request's body comes in one, so this bounds bodies together with "
+		"tune.bufsize.",
 		RANGE(256, GIB)),
 	SETTING(spop, max_inflight_per_connection, SETTING_COUNT, "64",
 		"Requests in progress on one connection; HAProxy sends up to 20.", RANGE(1, 65536)),
@@ -84,14 +90,16 @@ const struct setting settings[] = {
 		"Age at which a record is read again while Redis' notices of changes are not heard.",
 		RANGE(100 * MS, 1 * H)),
 	SETTING(auth, stale_max, SETTING_DURATION, "5m",
-		"How long records are trusted when Redis does not answer; so long may a revoked key still work.",
+		"How long records are trusted when Redis does not answer; so long may a revoked key still "
+		"work.",
 		RANGE(0, 24 * H)),
-	SETTING(auth, max_lookups, SETTING_COUNT, "1024", "Records being read at one time.", RANGE(1, 1000000)),
+	SETTING(auth, max_lookups, SETTING_COUNT, "1024", "Records being read at one time.",
+		RANGE(1, 1000000)),
 	SETTING(auth, lookup_rate, SETTING_COUNT, "200",
 		"Lookups a second of ids that are not held; 0: no limit.", RANGE(0, 1000000)),
 
-	SETTING(limits, max_requests, SETTING_COUNT, "8192", "Requests being decided at once; more are refused.",
-		RANGE(1, 1000000)),
+	SETTING(limits, max_requests, SETTING_COUNT, "8192",
+		"Requests being decided at once; more are refused.", RANGE(1, 1000000)),
 	SETTING(limits, max_inflight, SETTING_COUNT, "65536",
 		"Requests followed to the end of their streams; more are refused.", RANGE(1, 10000000)),
 	SETTING(limits, max_scopes, SETTING_COUNT, "16384", "Keys and tenants whose windows are remembered.",
@@ -104,18 +112,20 @@ const struct setting settings[] = {
 	SETTING(limits, deny_cache, SETTING_DURATION, "1s",
 		"How long a refusal is repeated without asking Redis.", RANGE(0, 1 * S)),
 
-	SETTING(audit, directory, SETTING_PATH, NULL, "Where the audit log is written; one agent a directory."),
+	SETTING(audit, directory, SETTING_PATH, NULL,
+		"Where the audit log is written; one agent a directory."),
 	SETTING(audit, on_failure, SETTING_CHOICE, "refuse",
 		"When the audit log cannot be written: refuse requests, or continue and record the gap.",
 		.choices = on_failure_names),
 	SETTING(audit, queue_bytes, SETTING_SIZE, "8MiB", "Records that may wait for the disk.",
 		RANGE(64 * KIB, GIB)),
-	SETTING(audit, segment_size, SETTING_SIZE, "64MiB", "A file is closed at this size, and every midnight (UTC).",
-		RANGE(64 * KIB, 64 * GIB)),
+	SETTING(audit, segment_size, SETTING_SIZE, "64MiB",
+		"A file is closed at this size, and every midnight (UTC).", RANGE(64 * KIB, 64 * GIB)),
 	SETTING(audit, sync_interval, SETTING_DURATION, "50ms",
 		"Pause between two syncs; a crash of the agent loses no more than this.", RANGE(0, 1 * S)),
 
-	SETTING(http, listen, SETTING_ADDRESS, "127.0.0.1:9464", "Address of /metrics, /healthz and /readyz."),
+	SETTING(http, listen, SETTING_ADDRESS, "127.0.0.1:9464",
+		"Address of /metrics, /healthz and /readyz."),
 	SETTING(http, socket_mode, SETTING_MODE, "0660", "Permissions of a unix socket."),
 	SETTING(http, max_connections, SETTING_COUNT, "64", "Open connections; more wait.", RANGE(1, 10000)),
 	SETTING(http, timeout, SETTING_DURATION, "10s", "A connection without progress is closed.",

@@ -5,31 +5,31 @@
 #include "base/strbuf.h"
 #include "daemon/config.h"
 
-enum setting_kind {         /* type of the member in struct config */
-	SETTING_TEXT,       /* char * */
-	SETTING_PATH,       /* char *, absolute */
-	SETTING_ADDRESS,    /* char *, unix:/path or loopback host:port */
-	SETTING_UDP,        /* char *, loopback host:port */
-	SETTING_REDIS_URL,  /* char * */
-	SETTING_ADDRESSES,  /* struct config_list of addresses */
-	SETTING_COUNT,      /* unsigned */
-	SETTING_MODE,       /* unsigned, octal permissions */
-	SETTING_SIZE,       /* size_t, bytes */
-	SETTING_DURATION,   /* int64_t, microseconds */
-	SETTING_CHOICE,     /* an enum; `choices` names its values from 0 on */
+enum setting_kind {                    /* type of the member in struct config */
+		    SETTING_TEXT,      /* char * */
+		    SETTING_PATH,      /* char *, absolute */
+		    SETTING_ADDRESS,   /* char *, unix:/path or loopback host:port */
+		    SETTING_UDP,       /* char *, loopback host:port */
+		    SETTING_REDIS_URL, /* char * */
+		    SETTING_ADDRESSES, /* struct config_list of addresses */
+		    SETTING_COUNT,     /* unsigned */
+		    SETTING_MODE,      /* unsigned, octal permissions */
+		    SETTING_SIZE,      /* size_t, bytes */
+		    SETTING_DURATION,  /* int64_t, microseconds */
+		    SETTING_CHOICE,    /* an enum; `choices` names its values from 0 on */
 };
 
 struct setting {
 	const char *section;
 	const char *name;
 	enum setting_kind kind;
-	size_t offset;        /* in struct config */
-	const char *initial;  /* default, as it would be written; NULL: must be given */
+	size_t offset;       /* in struct config */
+	const char *initial; /* default, as it would be written; NULL: must be given */
 	const char *help;
-	int64_t min;          /* of numbers, in the member's unit */
+	int64_t min; /* of numbers, in the member's unit */
 	int64_t max;
 	const char *const *choices; /* ends with NULL */
-	bool reload;          /* may change while running */
+	bool reload;                /* may change while running */
 };
 
 extern const struct setting settings[];

@@ -71,8 +71,10 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	for (int i = 0; i < DATAGRAMS_A_TURN; i++) {
 		char control[CMSG_SPACE(sizeof(uint32_t))];
 		struct iovec iov = {udp->buf, sizeof(udp->buf)};
-		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+		struct msghdr msg = {.msg_iov = &iov,
+				     .msg_iovlen = 1,
+				     .msg_control = control,
+				     .msg_controllen = sizeof(control)};
 		ssize_t n = recvmsg(io->fd, &msg, MSG_DONTWAIT);
 		if (n < 0)
 			return;
@@ -113,7 +115,8 @@ static bool udp_open(struct udp *udp, struct slice address, size_t receive_buffe
 	return true;
 }
 
-struct udp *udp_new(struct ev_loop *loop, struct slice address, size_t receive_buffer, udp_line_fn *fn, void *ctx)
+struct udp *udp_new(struct ev_loop *loop, struct slice address, size_t receive_buffer, udp_line_fn *fn,
+		    void *ctx)
 {
 	struct udp *udp = calloc(1, sizeof(*udp));
 

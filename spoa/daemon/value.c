@@ -245,7 +245,8 @@ void setting_print(const struct setting *s, const struct config *config, struct 
 	}
 }
 
-static void expect_range(const struct setting *s, const struct unit *units, const char *what, struct strbuf *sb)
+static void expect_range(const struct setting *s, const struct unit *units, const char *what,
+			 struct strbuf *sb)
 {
 	strbuf_printf(sb, "expected %s from ", what);
 	print_units(units, s->min, sb);

@@ -20,8 +20,8 @@ static struct slice refusal_message(const struct request *r, char *buf, size_t c
 	return strbuf_slice(&sb);
 }
 
-static void put_refusal(struct spop_actions *out, enum reason reason, enum dialect dialect, struct slice message,
-			struct slice id)
+static void put_refusal(struct spop_actions *out, enum reason reason, enum dialect dialect,
+			struct slice message, struct slice id)
 {
 	char error[ERROR_MAX];
 	struct strbuf sb = strbuf_over(error, sizeof(error));
@@ -44,7 +44,8 @@ static void put_limit(struct spop_actions *out, const struct request *r)
 {
 	if (r->limit.limit == 0)
 		return;
-	spop_actions_str(out, "rate_policy", slice_of(r->limit.scope == LIMIT_SCOPE_TENANT ? "tenant" : "key"));
+	spop_actions_str(out, "rate_policy",
+			 slice_of(r->limit.scope == LIMIT_SCOPE_TENANT ? "tenant" : "key"));
 	spop_actions_int(out, "rate_limit", r->limit.limit);
 	spop_actions_int(out, "rate_remaining", r->limit.remaining);
 	spop_actions_int(out, "rate_reset", r->limit.reset_s);

@@ -14,7 +14,8 @@ void budget_free(struct budget **budget);
 
 /* False, and nothing is taken, when it would be too much for all or for this tenant. A single body
  * above a tenant's share is let in while the tenant holds nothing else. */
-bool budget_take(struct budget *budget, struct slice tenant, uint64_t bytes) __attribute__((warn_unused_result));
+bool budget_take(struct budget *budget, struct slice tenant, uint64_t bytes)
+	__attribute__((warn_unused_result));
 void budget_give(struct budget *budget, struct slice tenant, uint64_t bytes);
 
 uint64_t budget_used(const struct budget *budget);

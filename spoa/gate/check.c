@@ -63,7 +63,8 @@ static enum reason check_role(const struct request *r, enum record_role role)
 
 	if (class == ROUTE_DENIED)
 		return REASON_ROUTE_DENIED;
-	if ((class == ROUTE_INFERENCE && role == RECORD_MONITOR) || (class == ROUTE_MANAGE && role != RECORD_OPERATOR))
+	if ((class == ROUTE_INFERENCE && role == RECORD_MONITOR) ||
+	    (class == ROUTE_MANAGE && role != RECORD_OPERATOR))
 		return REASON_ROLE;
 	if (r->node_given && role != RECORD_OPERATOR)
 		return REASON_ROLE;
@@ -115,7 +116,8 @@ static enum reason check_same_name(const struct request *r)
 
 	if (r->scan.result.name_len[NAME_MODEL] == 0 || r->scan.result.name_len[NAME_NAME] == 0)
 		return REASON_OK;
-	if (!name_parse(scan_name(&r->scan, NAME_MODEL), &a) || !name_parse(scan_name(&r->scan, NAME_NAME), &b))
+	if (!name_parse(scan_name(&r->scan, NAME_MODEL), &a) ||
+	    !name_parse(scan_name(&r->scan, NAME_NAME), &b))
 		return REASON_MODEL_INVALID;
 	return slice_eq(name_slice(&a), name_slice(&b)) ? REASON_OK : REASON_MODEL_INVALID;
 }
@@ -153,7 +155,8 @@ enum reason check_records(struct request *r, const struct peppers *peppers, cons
 
 	OPENSSL_cleanse(r->credential, sizeof(r->credential));
 	if (reason == REASON_INVALID_KEY)
-		return reason; /* whoever this is, it is not the key's holder: nothing is recorded under its id */
+		return reason; /* whoever this is, it is not the key's holder: nothing is recorded under its
+				  id */
 	grant_fill(&r->grant, key, tenant);
 	if (reason != REASON_OK)
 		return reason;

@@ -55,7 +55,8 @@ static enum reason take_budget(struct request *r)
 	return REASON_OK;
 }
 
-static void on_records(struct request *r, enum directory_outcome outcome, const struct directory_answer *answer)
+static void on_records(struct request *r, enum directory_outcome outcome,
+		       const struct directory_answer *answer)
 {
 	if (outcome == DIRECTORY_UNKNOWN) {
 		key_verify_nothing(r->gate->parts.peppers, r->secret);

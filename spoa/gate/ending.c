@@ -154,7 +154,8 @@ void ending_expire(struct gate *gate, int64_t now_us)
 
 	while ((entry = inflight_oldest(gate->inflight, INFLIGHT_OPEN, now_us - OPEN_MAX_US)) != NULL)
 		end_open(gate, entry);
-	while ((entry = inflight_oldest(gate->inflight, INFLIGHT_ADMITTED, now_us - gate->config.lease_us)) != NULL) {
+	while ((entry = inflight_oldest(gate->inflight, INFLIGHT_ADMITTED, now_us - gate->config.lease_us)) !=
+	       NULL) {
 		entry->end = (struct stream_end){
 			.finish = COMPLETION_LOST,
 			.status = -1,

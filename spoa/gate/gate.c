@@ -411,8 +411,8 @@ void gate_set_peppers(struct gate *gate, const struct peppers *peppers)
 const struct gate_stats *gate_stats(struct gate *gate)
 {
 	gate->stats.open = inflight_count(gate->inflight, INFLIGHT_OPEN);
-	gate->stats.admitted =
-		inflight_count(gate->inflight, INFLIGHT_ADMITTED) + inflight_count(gate->inflight, INFLIGHT_ENDING);
+	gate->stats.admitted = inflight_count(gate->inflight, INFLIGHT_ADMITTED) +
+			       inflight_count(gate->inflight, INFLIGHT_ENDING);
 	gate->stats.budget_bytes = budget_used(gate->budget);
 	return &gate->stats;
 }

@@ -18,11 +18,11 @@
 struct gate;
 
 struct gate_config {
-	unsigned max_requests;     /* decisions in progress at once; more are refused */
-	unsigned max_inflight;     /* requests followed from NOTIFY to the end of their stream */
-	int64_t lease_us;          /* a stream whose end was not heard for so long is given up as lost */
-	uint64_t byte_budget;      /* declared bytes of large bodies under way at once */
-	bool admit_without_audit;  /* audit policy `continue` */
+	unsigned max_requests;    /* decisions in progress at once; more are refused */
+	unsigned max_inflight;    /* requests followed from NOTIFY to the end of their stream */
+	int64_t lease_us;         /* a stream whose end was not heard for so long is given up as lost */
+	uint64_t byte_budget;     /* declared bytes of large bodies under way at once */
+	bool admit_without_audit; /* audit policy `continue` */
 };
 
 /* Everything belongs to the caller and must outlive the gate. */
@@ -55,14 +55,15 @@ void gate_set_peppers(struct gate *gate, const struct peppers *peppers);
 void gate_completion(struct gate *gate, char *line, size_t n);
 
 struct gate_stats {
-	uint64_t decisions[REASON_COUNT];  /* of admit, and refusals of identify */
+	uint64_t decisions[REASON_COUNT]; /* of admit, and refusals of identify */
 	uint64_t identified;
-	uint64_t cancelled;                /* decisions whose stream ended first */
+	uint64_t cancelled; /* decisions whose stream ended first */
 	uint64_t completions[COMPLETION_FINISHES];
 	uint64_t completions_malformed;
-	uint64_t completions_unmatched;    /* lines of requests that were not admitted here, or forged ones */
-	uint64_t completions_recovered;    /* of requests another agent, or this one before a restart, admitted */
-	uint64_t audit_refused;            /* records the audit log did not take */
+	uint64_t completions_unmatched; /* lines of requests that were not admitted here, or forged ones */
+	uint64_t
+		completions_recovered; /* of requests another agent, or this one before a restart, admitted */
+	uint64_t audit_refused;        /* records the audit log did not take */
 	uint64_t prompt_tokens;
 	uint64_t completion_tokens;
 	unsigned deciding;

@@ -148,7 +148,8 @@ struct inflight_entry *inflight_end(struct inflight *in, struct slice id, struct
 	return ticket_equal(entry->ticket, ticket) && entry->state != INFLIGHT_ENDING ? entry : NULL;
 }
 
-void inflight_move(struct inflight *in, struct inflight_entry *entry, enum inflight_state state, int64_t now_us)
+void inflight_move(struct inflight *in, struct inflight_entry *entry, enum inflight_state state,
+		   int64_t now_us)
 {
 	list_remove(&entry->link);
 	in->counts[entry->state]--;

@@ -67,8 +67,9 @@ struct inflight_entry {
 
 enum inflight_open {
 	INFLIGHT_NEW,
-	INFLIGHT_AGAIN,   /* already there under the same ticket: HAProxy asks again, or admit follows identify */
-	INFLIGHT_ENDED,   /* the end of the stream was heard before: nobody waits for an answer */
+	INFLIGHT_AGAIN, /* already there under the same ticket: HAProxy asks again, or admit follows identify
+			 */
+	INFLIGHT_ENDED, /* the end of the stream was heard before: nobody waits for an answer */
 	INFLIGHT_FOREIGN, /* the id is known under another ticket, or one of the two is not usable */
 	INFLIGHT_FULL,
 };
@@ -85,7 +86,8 @@ enum inflight_open inflight_open(struct inflight *in, struct slice id, struct sl
  * remembered as a tombstone. */
 struct inflight_entry *inflight_end(struct inflight *in, struct slice id, struct slice ticket);
 
-void inflight_move(struct inflight *in, struct inflight_entry *entry, enum inflight_state state, int64_t now_us);
+void inflight_move(struct inflight *in, struct inflight_entry *entry, enum inflight_state state,
+		   int64_t now_us);
 void inflight_remove(struct inflight *in, struct inflight_entry *entry);
 
 /* The oldest entry of a state, if it entered it before `before_us`; else NULL. */

@@ -32,10 +32,12 @@ static const struct description reasons[REASON_COUNT] = {
 	[REASON_METHOD] = {"method", VERDICT_FORBIDDEN, 405, "the method is not allowed on this route"},
 	[REASON_ROUTE_DENIED] = {"route_denied", VERDICT_FORBIDDEN, 403,
 				 "this route is not served through the gateway"},
-	[REASON_ROLE] = {"role", VERDICT_FORBIDDEN, 403, "the role of this API key does not allow this route"},
+	[REASON_ROLE] = {"role", VERDICT_FORBIDDEN, 403,
+			 "the role of this API key does not allow this route"},
 	[REASON_NODE_REQUIRED] = {"node_required", VERDICT_INVALID, 400,
 				  "model management works on one node; name it in 'X-Tollgate-Node'"},
-	[REASON_NODE_INVALID] = {"node_invalid", VERDICT_INVALID, 400, "X-Tollgate-Node is not a node's name"},
+	[REASON_NODE_INVALID] = {"node_invalid", VERDICT_INVALID, 400,
+				 "X-Tollgate-Node is not a node's name"},
 	[REASON_BAD_BODY] = {"bad_body", VERDICT_INVALID, 400, "the body is not what this route takes"},
 	[REASON_BODY_REFUSED] = {"body_refused", VERDICT_INVALID, 400, "this route takes no body"},
 	[REASON_MODEL_MISSING] = {"model_missing", VERDICT_INVALID, 400, "the body names no model"},
@@ -52,15 +54,16 @@ static const struct description reasons[REASON_COUNT] = {
 			  "the API key cannot be checked at the moment; retry shortly"},
 	[REASON_AUDIT] = {"audit", VERDICT_UNAVAILABLE, 503,
 			  "the request cannot be recorded at the moment; retry shortly"},
-	[REASON_OVERLOAD] = {"overload", VERDICT_UNAVAILABLE, 503, "the gateway is overloaded; retry shortly"},
+	[REASON_OVERLOAD] = {"overload", VERDICT_UNAVAILABLE, 503,
+			     "the gateway is overloaded; retry shortly"},
 	[REASON_INTERNAL] = {"internal", VERDICT_UNAVAILABLE, 503,
 			     "the gateway could not decide; retry shortly"},
 };
 
 static const char *const verdicts[VERDICT_COUNT] = {
-	[VERDICT_ADMIT] = "admit",     [VERDICT_UNAUTHORIZED] = "unauthorized",
+	[VERDICT_ADMIT] = "admit",         [VERDICT_UNAUTHORIZED] = "unauthorized",
 	[VERDICT_FORBIDDEN] = "forbidden", [VERDICT_LIMITED] = "limited",
-	[VERDICT_INVALID] = "invalid", [VERDICT_UNAVAILABLE] = "unavailable",
+	[VERDICT_INVALID] = "invalid",     [VERDICT_UNAVAILABLE] = "unavailable",
 };
 
 const char *verdict_name(enum verdict verdict)

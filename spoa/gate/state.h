@@ -16,8 +16,8 @@ struct gate {
 	struct inflight *inflight;
 	struct budget *budget;
 	struct orphans *orphans;
-	struct list unused;         /* requests */
-	struct request **slabs;     /* requests are made a slab at a time, when they are first needed */
+	struct list unused;     /* requests */
+	struct request **slabs; /* requests are made a slab at a time, when they are first needed */
 	unsigned slab_count;
 	unsigned slab_max;
 	ev_timer tick;

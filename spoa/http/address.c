@@ -21,7 +21,8 @@ static bool parse_v4(const char *host, uint16_t port, struct sockaddr_storage *r
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)ret;
 
-	if (inet_pton(AF_INET, host, &in->sin_addr) != 1 || ntohl(in->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+	if (inet_pton(AF_INET, host, &in->sin_addr) != 1 ||
+	    ntohl(in->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
 		return false;
 	in->sin_family = AF_INET;
 	in->sin_port = htons(port);
@@ -50,7 +51,8 @@ bool http_address_parse(struct slice text, struct sockaddr_storage *ret, socklen
 	bool ok;
 
 	if (slice_starts(text, unix_prefix)) {
-		ok = parse_unix((struct slice){text.p + unix_prefix.n, text.n - unix_prefix.n}, &parsed, ret_len);
+		ok = parse_unix((struct slice){text.p + unix_prefix.n, text.n - unix_prefix.n}, &parsed,
+				ret_len);
 	} else {
 		const char *colon = text.n > 0 ? memrchr(text.p, ':', text.n) : NULL;
 		if (colon == NULL)

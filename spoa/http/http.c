@@ -53,7 +53,8 @@ void http_answer(struct http_answer *answer, unsigned status, const char *conten
 		return;
 	bool ok = MHD_add_response_header(response, "Content-Type", content_type) == MHD_YES &&
 		  MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES &&
-		  (answer->allow == NULL || MHD_add_response_header(response, "Allow", answer->allow) == MHD_YES);
+		  (answer->allow == NULL ||
+		   MHD_add_response_header(response, "Allow", answer->allow) == MHD_YES);
 	if (ok)
 		answer->result = MHD_queue_response(answer->connection, status, response);
 	MHD_destroy_response(response);
@@ -77,7 +78,8 @@ static void dispatch(const struct http_server *server, struct http_answer *answe
 		http_answer(answer, MHD_HTTP_NOT_FOUND, "text/plain", SLICE_LIT("not found\n"));
 	} else if (!request.head && !slice_is(method, "GET")) {
 		answer->allow = "GET, HEAD";
-		http_answer(answer, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", SLICE_LIT("method not allowed\n"));
+		http_answer(answer, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain",
+			    SLICE_LIT("method not allowed\n"));
 	} else {
 		route->fn(route->ctx, &request, answer);
 		http_answer(answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", SLICE_LIT("no answer\n"));
@@ -87,8 +89,8 @@ static void dispatch(const struct http_server *server, struct http_answer *answe
 /* Called once with the headers, once for each piece of a body, which is thrown away, and once at the end.
  * Answering at the end keeps the connection usable. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
-				  const char *method, const char *version, const char *upload, size_t *upload_size,
-				  void **state)
+				  const char *method, const char *version, const char *upload,
+				  size_t *upload_size, void **state)
 {
 	struct http_answer answer = {.connection = connection, .result = MHD_NO};
 

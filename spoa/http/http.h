@@ -10,10 +10,10 @@
 struct http_server;
 
 struct http_config {
-	struct slice listen;       /* host:port on a loopback address (port 0: any), or unix:/path */
-	unsigned socket_mode;      /* of a unix socket */
-	unsigned max_connections;  /* more wait in the listen queue */
-	unsigned timeout_s;        /* without progress; 1 at least */
+	struct slice listen;      /* host:port on a loopback address (port 0: any), or unix:/path */
+	unsigned socket_mode;     /* of a unix socket */
+	unsigned max_connections; /* more wait in the listen queue */
+	unsigned timeout_s;       /* without progress; 1 at least */
 };
 
 /* What a handler sees; the slices are valid during the call. */

@@ -45,6 +45,6 @@ static void on_ready(void *ctx, const struct http_request *request, struct http_
 
 bool http_ops_routes(struct http_server *server, struct http_ops *ops)
 {
-	return http_route(server, "/metrics", on_metrics, ops) && http_route(server, "/healthz", on_health, ops) &&
-	       http_route(server, "/readyz", on_ready, ops);
+	return http_route(server, "/metrics", on_metrics, ops) &&
+	       http_route(server, "/healthz", on_health, ops) && http_route(server, "/readyz", on_ready, ops);
 }

@@ -52,6 +52,7 @@ void metrics_counter(struct metrics_out *out, const char *name, const char *help
 void metrics_gauge(struct metrics_out *out, const char *name, const char *help, double value);
 
 /* The standard process_* families and tollgate_build_info{version}; `version` must stay. */
-bool metrics_register_process(struct metrics *metrics, const char *version) __attribute__((warn_unused_result));
+bool metrics_register_process(struct metrics *metrics, const char *version)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -70,7 +70,8 @@ static void collect_limits(struct metrics_out *out)
 
 	metrics_gauge(out, "process_open_fds", "Open file descriptors.", open_fds());
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-		metrics_gauge(out, "process_max_fds", "Limit of open file descriptors.", (double)limit.rlim_cur);
+		metrics_gauge(out, "process_max_fds", "Limit of open file descriptors.",
+			      (double)limit.rlim_cur);
 }
 
 static void collect_process(void *ctx, struct metrics_out *out)
@@ -85,7 +86,8 @@ static void collect_process(void *ctx, struct metrics_out *out)
 	metrics_sample(out, METRICS_LABELS({"version", slice_of(version)}), 1);
 	metrics_family(out, "process_cpu_seconds_total", "User and system CPU time spent.", METRICS_COUNTER);
 	metrics_sample(out, NULL, (double)(stat_field(stat, 14) + stat_field(stat, 15)) / ticks);
-	metrics_gauge(out, "process_virtual_memory_bytes", "Virtual memory size.", (double)stat_field(stat, 23));
+	metrics_gauge(out, "process_virtual_memory_bytes", "Virtual memory size.",
+		      (double)stat_field(stat, 23));
 	metrics_gauge(out, "process_resident_memory_bytes", "Resident memory size.",
 		      (double)stat_field(stat, 24) * page);
 	metrics_gauge(out, "process_threads", "Threads.", (double)stat_field(stat, 20));

@@ -22,9 +22,9 @@ struct spop_ref {
 };
 
 struct spop_handler {
-	/* A NOTIFY whose arguments are complete; body_len bytes of body follow. The slices of `head` are valid
-	 * during the call. Returns what the other calls get, or NULL when it has replied already (then the
-	 * body is skipped). */
+	/* A NOTIFY whose arguments are complete; body_len bytes of body follow. The slices of `head` are
+	 * valid during the call. Returns what the other calls get, or NULL when it has replied already (then
+	 * the body is skipped). */
 	void *(*begin)(void *ctx, struct spop_ref ref, const struct spop_message *head, uint64_t body_len);
 	void (*body)(void *request, struct slice chunk);
 	void (*end)(void *request);  /* the frame is complete; a reply is due, now or later */
@@ -62,29 +62,29 @@ void spop_server_free(struct spop_server **server);
 bool spop_reply(struct spop_ref ref, const struct spop_actions *actions);
 
 enum spop_error {
-	SPOP_ERROR_INVALID,   /* frames that are none */
+	SPOP_ERROR_INVALID, /* frames that are none */
 	SPOP_ERROR_TOO_BIG,
-	SPOP_ERROR_HELLO,     /* a negotiation that failed */
+	SPOP_ERROR_HELLO, /* a negotiation that failed */
 	SPOP_ERROR_TIMEOUT,
-	SPOP_ERROR_IO,        /* broken within a frame, or not read by its peer */
+	SPOP_ERROR_IO, /* broken within a frame, or not read by its peer */
 	SPOP_ERROR_RESOURCES,
 	SPOP_ERRORS
 };
 const char *spop_error_name(enum spop_error error);
 
 struct spop_stats {
-	uint64_t connections;      /* accepted */
+	uint64_t connections; /* accepted */
 	uint64_t healthchecks;
 	uint64_t notifies;
 	uint64_t acks;
-	uint64_t acks_stale;       /* replies nobody heard */
-	uint64_t disconnects;      /* HAProxy said goodbye */
+	uint64_t acks_stale;  /* replies nobody heard */
+	uint64_t disconnects; /* HAProxy said goodbye */
 	uint64_t errors[SPOP_ERRORS];
 	uint64_t bytes_in;
 	uint64_t bytes_out;
 	uint64_t reads;
 	uint64_t writes;
-	uint64_t accept_failures;  /* out of descriptors and the like */
+	uint64_t accept_failures; /* out of descriptors and the like */
 	unsigned open;
 	unsigned inflight;
 };

@@ -59,11 +59,11 @@ enum spop_type {
 
 enum {
 	SPOP_LENGTH_SIZE = 4,
-	SPOP_FRAME_MIN = 7,          /* type, flags, and two identifiers of a byte */
-	SPOP_FRAME_SIZE_MIN = 256,   /* smallest max-frame-size that may be agreed on */
-	SPOP_VARINT_MAX = 10,        /* bytes */
-	SPOP_ARGS_MAX = 32,          /* arguments of a message */
-	SPOP_CONTROL_MAX = 256,      /* bytes that hold any HELLO or DISCONNECT of ours */
+	SPOP_FRAME_MIN = 7,        /* type, flags, and two identifiers of a byte */
+	SPOP_FRAME_SIZE_MIN = 256, /* smallest max-frame-size that may be agreed on */
+	SPOP_VARINT_MAX = 10,      /* bytes */
+	SPOP_ARGS_MAX = 32,        /* arguments of a message */
+	SPOP_CONTROL_MAX = 256,    /* bytes that hold any HELLO or DISCONNECT of ours */
 };
 
 struct spop_arg {
@@ -98,8 +98,10 @@ struct spop_hello {
 
 enum spop_parse spop_get_varint(struct spop_cursor *c, uint64_t *ret) __attribute__((warn_unused_result));
 enum spop_parse spop_get_string(struct spop_cursor *c, struct slice *ret) __attribute__((warn_unused_result));
-enum spop_parse spop_get_value(struct spop_cursor *c, struct spop_arg *ret) __attribute__((warn_unused_result));
-enum spop_parse spop_get_frame(struct spop_cursor *c, struct spop_frame *ret) __attribute__((warn_unused_result));
+enum spop_parse spop_get_value(struct spop_cursor *c, struct spop_arg *ret)
+	__attribute__((warn_unused_result));
+enum spop_parse spop_get_frame(struct spop_cursor *c, struct spop_frame *ret)
+	__attribute__((warn_unused_result));
 
 /* The one message of a NOTIFY. A last argument named `body` of type STR or BIN is left unread: the cursor
  * then stands at its first byte and *ret_body_len bytes, all that is left of the frame, follow. Else the
@@ -108,10 +110,12 @@ enum spop_parse spop_get_message(struct spop_cursor *c, struct spop_message *ret
 	__attribute__((warn_unused_result));
 
 /* The payload of a complete HAPROXY-HELLO. */
-enum spop_parse spop_get_hello(struct spop_cursor *c, struct spop_hello *ret) __attribute__((warn_unused_result));
+enum spop_parse spop_get_hello(struct spop_cursor *c, struct spop_hello *ret)
+	__attribute__((warn_unused_result));
 
 /* The payload of a complete HAPROXY-DISCONNECT. */
-enum spop_parse spop_get_disconnect(struct spop_cursor *c, uint32_t *ret_status) __attribute__((warn_unused_result));
+enum spop_parse spop_get_disconnect(struct spop_cursor *c, uint32_t *ret_status)
+	__attribute__((warn_unused_result));
 
 const struct spop_arg *spop_message_find(const struct spop_message *m, struct slice name);
 bool spop_arg_is_integer(const struct spop_arg *arg);
@@ -132,7 +136,8 @@ void spop_actions_int(struct spop_actions *a, const char *name, int64_t value);
 void spop_actions_bool(struct spop_actions *a, const char *name, bool value);
 
 /* Whole frames with their length prefix. Each gives the number of bytes, 0 when they do not fit. */
-size_t spop_put_ack(uint8_t *buf, size_t cap, uint64_t stream_id, uint64_t frame_id, const struct spop_actions *a);
+size_t spop_put_ack(uint8_t *buf, size_t cap, uint64_t stream_id, uint64_t frame_id,
+		    const struct spop_actions *a);
 size_t spop_put_hello(uint8_t *buf, size_t cap, uint32_t max_frame_size);
 size_t spop_put_disconnect(uint8_t *buf, size_t cap, enum spop_status status);
 size_t spop_put_varint(uint8_t *buf, size_t cap, uint64_t v);

@@ -138,7 +138,8 @@ static void on_hello(struct spop_conn *conn, struct spop_cursor *c)
 	} else {
 		conn->max_frame_size = hello.max_frame_size < limits->max_frame_size ? hello.max_frame_size
 										     : limits->max_frame_size;
-		conn->out_len += spop_put_hello(conn->out + conn->out_len, SPOP_CONTROL_MAX, conn->max_frame_size);
+		conn->out_len +=
+			spop_put_hello(conn->out + conn->out_len, SPOP_CONTROL_MAX, conn->max_frame_size);
 		conn->server->stats.healthchecks += hello.healthcheck;
 		conn->state = hello.healthcheck ? CONN_LAST : CONN_FRAMES;
 		mark_dirty(conn);
@@ -337,7 +338,8 @@ static void take_read(struct spop_conn *conn, size_t n)
 		return;
 	}
 	size_t used = take(conn, p, n);
-	if (conn->generation == generation && used < n && conn->state <= CONN_BODY && !keep(conn, p + used, n - used))
+	if (conn->generation == generation && used < n && conn->state <= CONN_BODY &&
+	    !keep(conn, p + used, n - used))
 		fail(conn, SPOP_ERROR_RESOURCES);
 }
 

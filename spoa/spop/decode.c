@@ -174,7 +174,8 @@ enum spop_parse spop_get_message(struct spop_cursor *c, struct spop_message *ret
 		TRY(spop_get_string(c, &arg->name));
 		TRY(get_type(c, arg));
 		ret->count = i + 1;
-		if (i + 1U == count && slice_is(arg->name, "body") && (arg->type == SPOP_STR || arg->type == SPOP_BIN))
+		if (i + 1U == count && slice_is(arg->name, "body") &&
+		    (arg->type == SPOP_STR || arg->type == SPOP_BIN))
 			return get_body_length(c, ret_body_len);
 		TRY(get_content(c, arg));
 	}

@@ -107,7 +107,8 @@ static size_t finish(struct spop_actions *a)
 	return a->len;
 }
 
-size_t spop_put_ack(uint8_t *buf, size_t cap, uint64_t stream_id, uint64_t frame_id, const struct spop_actions *a)
+size_t spop_put_ack(uint8_t *buf, size_t cap, uint64_t stream_id, uint64_t frame_id,
+		    const struct spop_actions *a)
 {
 	struct spop_actions out = spop_actions_over(buf, cap);
 

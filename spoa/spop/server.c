@@ -211,7 +211,8 @@ static void close_listeners(struct spop_server *server)
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		struct spop_listener *l = &server->listeners[i];
 		ev_io_stop(server->loop, &l->io);
-		if (l->path[0] != '\0' && stat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
+		if (l->path[0] != '\0' && stat(l->path, &st) == 0 && st.st_dev == l->device &&
+		    st.st_ino == l->inode)
 			(void)unlink(l->path);
 		close(l->fd);
 	}
@@ -275,7 +276,8 @@ static void on_sweep(struct ev_loop *loop, ev_timer *timer, int revents)
 	(void)revents;
 	if (server->spare_fd < 0)
 		server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	for (struct list *at = server->open.next, *next = at->next; at != &server->open; at = next, next = at->next) {
+	for (struct list *at = server->open.next, *next = at->next; at != &server->open;
+	     at = next, next = at->next) {
 		struct spop_conn *conn = LIST_ENTRY(at, struct spop_conn, link);
 		if (server->draining)
 			spop_conn_goodbye(conn);

@@ -29,9 +29,9 @@ struct spop_conn {
 	int64_t since_us; /* when the frame being waited for began */
 	uint32_t max_frame_size;
 	unsigned inflight;
-	bool paused;     /* not read, since too much is in flight */
-	bool broken;     /* its peer does not read; closed when that is safe */
-	uint8_t *in;     /* the beginning of an incomplete frame */
+	bool paused; /* not read, since too much is in flight */
+	bool broken; /* its peer does not read; closed when that is safe */
+	uint8_t *in; /* the beginning of an incomplete frame */
 	size_t in_len;
 	size_t in_cap;
 	size_t next_try; /* bytes of the frame that must be there before its head is looked at again */

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	char *text = dump(&first, &first_len);
-	/* A dump may be too long a line for the INI library where the file, spread over less space, was not. */
+	/* A dump may be too long a line for the INI library where the file, spread over less space, was not.
+	 */
 	if (config_parse((struct slice){text, first_len}, "dump", &second, &errors)) {
 		char *again = dump(&second, &second_len);
 		if (first_len != second_len || memcmp(text, again, first_len) != 0)

@@ -46,7 +46,8 @@ static void fuzz_record(struct slice in)
 	if (!record_key_parse(SLICE_LIT("0123456789AB"), fields, n, &rec, &err))
 		return;
 	record_key_emit(&rec, out, &sb);
-	must(!sb.overflow && record_key_parse(SLICE_LIT("0123456789AB"), out, RECORD_KEY_FIELDS, &again, NULL));
+	must(!sb.overflow &&
+	     record_key_parse(SLICE_LIT("0123456789AB"), out, RECORD_KEY_FIELDS, &again, NULL));
 	must(memcmp(&rec, &again, sizeof(rec)) == 0);
 }
 
@@ -59,7 +60,8 @@ static void fuzz_network(struct slice in)
 	if (!network_parse(in, &net))
 		return;
 	network_put(&sb, &net);
-	must(!sb.overflow && network_parse(strbuf_slice(&sb), &again) && memcmp(&net, &again, sizeof(net)) == 0);
+	must(!sb.overflow && network_parse(strbuf_slice(&sb), &again) &&
+	     memcmp(&net, &again, sizeof(net)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

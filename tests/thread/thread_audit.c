@@ -101,8 +101,10 @@ static uint64_t check_lines(const char *dir)
 		ssize_t len;
 		while (from != NULL && (len = getline(&line, &cap, from)) > 0) {
 			unsigned long long found = 0;
-			if (sscanf(line, "{\"v\":1,\"seq\":%llu,", &found) != 1 || found != ++seq || line[len - 1] != '\n') {
-				fprintf(stderr, "%s: expected record %llu: %s\n", path, (unsigned long long)seq, line);
+			if (sscanf(line, "{\"v\":1,\"seq\":%llu,", &found) != 1 || found != ++seq ||
+			    line[len - 1] != '\n') {
+				fprintf(stderr, "%s: expected record %llu: %s\n", path,
+					(unsigned long long)seq, line);
 				exit(1);
 			}
 		}
@@ -161,6 +163,7 @@ int main(void)
 	       (unsigned long long)taken, (unsigned long long)refused, (unsigned long long)lines,
 	       (unsigned long long)s.summed, (unsigned long long)s.written[AUDIT_TYPE_GAP],
 	       (unsigned long long)s.write_errors, (unsigned long long)s.segments);
-	uint64_t extra = s.written[AUDIT_TYPE_GAP] + s.written[AUDIT_TYPE_ROTATE] + s.written[AUDIT_TYPE_REFUSALS];
+	uint64_t extra =
+		s.written[AUDIT_TYPE_GAP] + s.written[AUDIT_TYPE_ROTATE] + s.written[AUDIT_TYPE_REFUSALS];
 	return lines == written && dropped == refused && lines - extra + s.summed == taken ? 0 : 3;
 }

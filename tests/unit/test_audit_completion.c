@@ -99,9 +99,12 @@ Test(audit_completion, too_long)
 
 static const char whole[] =
 	"{\"v\":\"1\",\"id\":\"7f0f3c1e-0001\",\"ticket\":\"aaaa-bbbb\",\"key\":\"k1\",\"tenant\":\"acme\","
-	"\"model\":\"llama3:8b\",\"verdict\":\"admit\",\"method\":\"POST\",\"path\":\"/api/chat\",\"status\":\"200\","
-	"\"up\":\"512\",\"down\":\"20480\",\"tr\":\"1\",\"tw\":\"20\",\"tc\":\"3\",\"trs\":\"400\",\"ta\":\"+5000\","
-	"\"term\":\"CD\",\"backend\":\"be_ollama\",\"server\":\"gpu1\",\"retries\":\"+2\",\"bq\":\"0\",\"sq\":\"4\","
+	"\"model\":\"llama3:8b\",\"verdict\":\"admit\",\"method\":\"POST\",\"path\":\"/api/"
+	"chat\",\"status\":\"200\","
+	"\"up\":\"512\",\"down\":\"20480\",\"tr\":\"1\",\"tw\":\"20\",\"tc\":\"3\",\"trs\":\"400\",\"ta\":\"+"
+	"5000\","
+	"\"term\":\"CD\",\"backend\":\"be_ollama\",\"server\":\"gpu1\",\"retries\":\"+2\",\"bq\":\"0\","
+	"\"sq\":\"4\","
 	"\"tok_in\":\"-\",\"tok_out\":\"-1\",\"later\":\"x\"}";
 
 Test(audit_completion, every_prefix_is_refused)
@@ -175,7 +178,8 @@ static const struct {
 	{"\\ud83d", "\xEF\xBF\xBD"},
 	{"\\ude00x", "\xEF\xBF\xBDx"},
 	{"\\ud83d\\n", "\xEF\xBF\xBD\n"},
-	{"\\ud83d\\u0041", "\xEF\xBF\xBD" "A"},
+	{"\\ud83d\\u0041", "\xEF\xBF\xBD"
+			   "A"},
 	{"\\ud83d\\ud83d\\ude00", "\xEF\xBF\xBD\xF0\x9F\x98\x80"},
 	{"\xFF", "\xFF"},
 };
@@ -186,7 +190,8 @@ Test(audit_completion, strings_are_decoded)
 		char text[256];
 		struct completion c;
 		bool ok;
-		int n = snprintf(text, sizeof(text), "%s,\"model\":\"%s\",\"path\":\"p\"}", LEAST, strings[i].json);
+		int n = snprintf(text, sizeof(text), "%s,\"model\":\"%s\",\"path\":\"p\"}", LEAST,
+				 strings[i].json);
 		char *copy = parse(text, (size_t)n, &c, &ok);
 		cr_assert(ok, "%s", strings[i].json);
 		cr_expect(slice_is(c.model, strings[i].text), "%s", strings[i].json);

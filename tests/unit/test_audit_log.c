@@ -106,7 +106,8 @@ static json_t *records(void)
 		ssize_t n;
 		FILE *from = fopen(names[i], "r");
 		while ((n = getline(&line, &cap, from)) > 0) {
-			json_t *r = json_loadb(line, (size_t)n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+			json_t *r =
+				json_loadb(line, (size_t)n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 			cr_assert(r != NULL && line[n - 1] == '\n', "%s", line);
 			cr_assert_eq(json_integer_value(json_object_get(r, "seq")), ++seq, "%s", line);
 			json_array_append_new(all, r);
@@ -134,9 +135,7 @@ static const json_t *find(const json_t *all, const char *type)
 	size_t i;
 	json_t *r;
 
-	json_array_foreach(all, i, r)
-		if (strcmp(text_of(r, "type"), type) == 0)
-			return r;
+	json_array_foreach(all, i, r) if (strcmp(text_of(r, "type"), type) == 0) return r;
 	return NULL;
 }
 
@@ -145,8 +144,7 @@ static size_t count_of(const json_t *all, const char *type)
 	size_t i, count = 0;
 	json_t *r;
 
-	json_array_foreach(all, i, r)
-		count += strcmp(text_of(r, "type"), type) == 0;
+	json_array_foreach(all, i, r) count += strcmp(text_of(r, "type"), type) == 0;
 	return count;
 }
 
@@ -335,7 +333,8 @@ Test(audit_log, a_full_file_system, .timeout = 60)
 	char command[256];
 
 	/* Only root may mount; RLIMIT_FSIZE above covers the same path elsewhere. */
-	snprintf(command, sizeof(command), "mount -t tmpfs -o size=128k,mode=0700 tmpfs '%s' 2>/dev/null", dir);
+	snprintf(command, sizeof(command), "mount -t tmpfs -o size=128k,mode=0700 tmpfs '%s' 2>/dev/null",
+		 dir);
 	if (system(command) != 0)
 		cr_skip_test("a tmpfs cannot be mounted here");
 	struct audit_config c = config();
@@ -534,7 +533,8 @@ Test(audit_log, a_removed_segment_is_replaced)
 
 Test(audit_log, nothing_can_break_out_of_a_record)
 {
-	static const char evil[] = "\"},\n{\"v\":1,\"seq\":99,\"type\":\"decision\"}\r\n\x00\x01\xff\xc0\x80\xe2\x28\xa1\\";
+	static const char evil[] =
+		"\"},\n{\"v\":1,\"seq\":99,\"type\":\"decision\"}\r\n\x00\x01\xff\xc0\x80\xe2\x28\xa1\\";
 	struct audit *a = open_with(config());
 	struct audit_decision d = decision(true);
 	struct audit_completion done;
@@ -632,9 +632,10 @@ Test(audit_log, whole_records)
 Test(audit_log, records_have_no_other_members)
 {
 	static const char *const known[] = {
-		"v", "seq", "time", "type", "boot_id", "host", "agent_version", "request_id", "key_id", "tenant", "src",
-		"method", "route", "model", "verdict", "reason", "status", "node", "policy", "mode", "limit", "used",
-		"remaining", "bytes_in", "decision_us"};
+		"v",          "seq",       "time",     "type",       "boot_id", "host",  "agent_version",
+		"request_id", "key_id",    "tenant",   "src",        "method",  "route", "model",
+		"verdict",    "reason",    "status",   "node",       "policy",  "mode",  "limit",
+		"used",       "remaining", "bytes_in", "decision_us"};
 	struct audit *a = open_with(config());
 	struct audit_decision d = decision(true);
 	struct slice s = SLICE_LIT("x");
@@ -648,7 +649,8 @@ Test(audit_log, records_have_no_other_members)
 	json_t *value;
 	const char *key;
 	size_t seen = 0;
-	json_object_foreach(json_array_get(all, 0), key, value) {
+	json_object_foreach(json_array_get(all, 0), key, value)
+	{
 		bool found = false;
 		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 			found = found || strcmp(known[i], key) == 0;
@@ -663,8 +665,10 @@ Test(audit_log, records_have_no_other_members)
  * of a completion are the members that are not free text of a client. */
 Test(audit_log, a_secret_in_a_line_never_reaches_the_log)
 {
-	char line[] = "{\"v\":\"1\",\"id\":\"r1\",\"ticket\":\"CANARY-ticket\",\"path\":\"/k/" CANARY "/api\","
-		      "\"later\":\"" CANARY "\",\"term\":\"--\",\"status\":\"200\",\"server\":\"gpu1\",\"backend\":\"b\"}";
+	char line[] =
+		"{\"v\":\"1\",\"id\":\"r1\",\"ticket\":\"CANARY-ticket\",\"path\":\"/k/" CANARY "/api\","
+		"\"later\":\"" CANARY
+		"\",\"term\":\"--\",\"status\":\"200\",\"server\":\"gpu1\",\"backend\":\"b\"}";
 	struct audit *a = open_with(config());
 	struct completion from;
 	struct audit_completion done;
@@ -719,12 +723,13 @@ Test(audit_log, refusals_of_one_key_are_summed)
 	size_t i;
 	json_t *r, *n;
 	const char *name;
-	json_array_foreach(all, i, r) {
+	json_array_foreach(all, i, r)
+	{
 		if (strcmp(text_of(r, "type"), "refusals") != 0)
 			continue;
 		total += number_of(r, "count");
-		json_object_foreach(json_object_get(r, "reasons"), name, n)
-			by_reason += json_integer_value(n);
+		json_object_foreach(json_object_get(r, "reasons"), name, n) by_reason +=
+			json_integer_value(n);
 	}
 	cr_expect_eq(total, (json_int_t)s.summed);
 	cr_expect_eq(by_reason, total);

@@ -67,7 +67,8 @@ Test(audit_queue, any_mix_of_sizes_comes_out_in_order)
 			uint64_t count = 0;
 			unsigned tag;
 			struct slice record;
-			cr_assert_gt(in, out, "%zu: an empty queue takes any record that fits half of it", cap);
+			cr_assert_gt(in, out, "%zu: an empty queue takes any record that fits half of it",
+				     cap);
 			while (count < 1 + out % 3 && audit_queue_next(&q, &at, q.head, &tag, &record)) {
 				cr_assert_eq(tag, out);
 				cr_assert(slice_eq(record, made(out, buf)));

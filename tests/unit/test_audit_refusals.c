@@ -83,7 +83,8 @@ Test(audit_refusals, many_reasons_share_the_last_place)
 
 	for (int i = 0; i < 40; i++) {
 		char reason[64];
-		snprintf(reason, sizeof(reason), i % 10 == 9 ? "a reason that is longer than there is room %d" : "r%d", i);
+		snprintf(reason, sizeof(reason),
+			 i % 10 == 9 ? "a reason that is longer than there is room %d" : "r%d", i);
 		struct audit_decision d = refusal("k", "10.0.0.1", reason);
 		feed(r, &d, 1, SECOND);
 	}

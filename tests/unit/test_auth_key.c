@@ -49,8 +49,8 @@ Test(auth_key, every_changed_byte_is_malformed)
 			if ((char)c == text[at])
 				continue;
 			text[at] = (char)c;
-			cr_assert_eq(key_parse((struct slice){text, sizeof(text)}, &key), KEY_MALFORMED, "byte %zu, %d",
-				     at, c);
+			cr_assert_eq(key_parse((struct slice){text, sizeof(text)}, &key), KEY_MALFORMED,
+				     "byte %zu, %d", at, c);
 		}
 	}
 }
@@ -78,8 +78,8 @@ Test(auth_key, right_check_does_not_excuse_wrong_form)
 		memcpy(text, bodies[i], n);
 		text[n] = '_';
 		key_check((struct slice){text, n}, text + n + 1);
-		cr_assert_eq(key_parse((struct slice){text, n + 1 + KEY_CHECK_LEN}, &key), KEY_MALFORMED, "%s",
-			     bodies[i]);
+		cr_assert_eq(key_parse((struct slice){text, n + 1 + KEY_CHECK_LEN}, &key), KEY_MALFORMED,
+			     "%s", bodies[i]);
 	}
 }
 
@@ -103,7 +103,8 @@ Test(auth_key, check_is_crc32_in_base62)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char check[KEY_CHECK_LEN];
 		key_check(slice_of(rows[i].body), check);
-		cr_assert(slice_eq((struct slice){check, sizeof(check)}, slice_of(rows[i].check)), "%s", rows[i].body);
+		cr_assert(slice_eq((struct slice){check, sizeof(check)}, slice_of(rows[i].check)), "%s",
+			  rows[i].body);
 	}
 }
 
@@ -205,8 +206,11 @@ Test(auth_key, credential_with_nul_or_too_long_is_malformed)
 	struct slice none = {NULL, 0}, found;
 
 	memset(text, 'a', sizeof(text));
-	cr_assert_eq(credential_find(none, (struct slice){text, sizeof(text)}, none, &found), CREDENTIAL_MALFORMED);
-	cr_assert_eq(credential_find(none, (struct slice){text, KEY_PRESENTED_MAX}, none, &found), CREDENTIAL_OK);
+	cr_assert_eq(credential_find(none, (struct slice){text, sizeof(text)}, none, &found),
+		     CREDENTIAL_MALFORMED);
+	cr_assert_eq(credential_find(none, (struct slice){text, KEY_PRESENTED_MAX}, none, &found),
+		     CREDENTIAL_OK);
 	cr_assert_eq(credential_find(none, (struct slice){"a\0b", 3}, none, &found), CREDENTIAL_MALFORMED);
-	cr_assert_eq(credential_find((struct slice){"Bearer a\0b", 10}, none, none, &found), CREDENTIAL_MALFORMED);
+	cr_assert_eq(credential_find((struct slice){"Bearer a\0b", 10}, none, none, &found),
+		     CREDENTIAL_MALFORMED);
 }

@@ -26,11 +26,14 @@ Test(auth_pepper, refused_texts)
 		{"1\t" HEX32, "line 1: expected `<version>"},
 		{"#\n1", "line 2: expected 32 to 128"},
 		{"1 " HEX32 "0", "line 1: expected 32 to 128"},
-		{"1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e", "line 1: expected 32 to 128"},
-		{"1 g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", "line 1: expected 32 to 128"},
+		{"1 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e",
+		 "line 1: expected 32 to 128"},
+		{"1 g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		 "line 1: expected 32 to 128"},
 		{"1 " HEX32 HEX32 HEX32 HEX32 "00", "line 1: expected 32 to 128"},
 		{"1 " HEX32 " 2", "line 1: expected 32 to 128"},
-		{"1 0000000000000000000000000000000000000000000000000000000000000000", "line 1: all bytes are equal"},
+		{"1 0000000000000000000000000000000000000000000000000000000000000000",
+		 "line 1: all bytes are equal"},
 		{"1 " HEX32 "\n1 " OTHER, "line 2: this version is already there"},
 	};
 
@@ -62,13 +65,14 @@ Test(auth_pepper, versions_and_macs)
 {
 	/* Computed by Python's hmac. */
 	static const uint8_t expected[KEY_MAC_LEN] = {
-		0x72, 0x3F, 0x22, 0x8D, 0x66, 0xD0, 0xF9, 0x8D, 0xD0, 0xB4, 0x3D, 0x22,
-		0x39, 0x6E, 0xDA, 0x39, 0x38, 0x36, 0x50, 0x77, 0xED, 0x17, 0x37, 0x63,
-		0x1B, 0x6C, 0xA6, 0x2D, 0x2D, 0xCA, 0x6B, 0x43,
+		0x72, 0x3F, 0x22, 0x8D, 0x66, 0xD0, 0xF9, 0x8D, 0xD0, 0xB4, 0x3D,
+		0x22, 0x39, 0x6E, 0xDA, 0x39, 0x38, 0x36, 0x50, 0x77, 0xED, 0x17,
+		0x37, 0x63, 0x1B, 0x6C, 0xA6, 0x2D, 0x2D, 0xCA, 0x6B, 0x43,
 	};
 	char reason[256];
 	struct strbuf err = strbuf_over(reason, sizeof(reason));
-	struct peppers *peppers = peppers_parse(SLICE_LIT("# ours\r\n7 " OTHER "\n  3 " HEX32 "\r\n\n"), &err);
+	struct peppers *peppers =
+		peppers_parse(SLICE_LIT("# ours\r\n7 " OTHER "\n  3 " HEX32 "\r\n\n"), &err);
 	uint8_t mac[KEY_MAC_LEN];
 
 	cr_assert_not_null(peppers, "%s", reason);
@@ -127,7 +131,8 @@ Test(auth_pepper_file, modes)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char reason[256] = "";
-		cr_assert_eq(loads(rows[i].mode, reason, sizeof(reason)), rows[i].ok, "%o: %s", rows[i].mode, reason);
+		cr_assert_eq(loads(rows[i].mode, reason, sizeof(reason)), rows[i].ok, "%o: %s", rows[i].mode,
+			     reason);
 		cr_assert(rows[i].ok || strstr(reason, path) != NULL, "%s", reason);
 	}
 }

@@ -5,13 +5,30 @@
 
 #define ID SLICE_LIT("0123456789AB")
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-#define ROW(n, v) {{(n), sizeof(n) - 1}, {(v), sizeof(v) - 1}}
+#define ROW(n, v) \
+	{ \
+		{(n), sizeof(n) - 1}, \
+		{ \
+			(v), sizeof(v) - 1 \
+		} \
+	}
 
 static const struct record_field whole[] = {
-	ROW("v", "1"),         ROW("tenant", "acme"), ROW("name", "ci"),       ROW("role", "user"),
-	ROW("state", "active"), ROW("mac1", HEX),      ROW("pep1", "3"),        ROW("mac2", HEX),
-	ROW("pep2", "2"),      ROW("mac2_exp", "2000"), ROW("created", "1000"), ROW("expires", "3000"),
-	ROW("rpm", "60"),      ROW("models", "llama3*,gemma3:27b"), ROW("networks", "10.0.0.0/8,::1"),
+	ROW("v", "1"),
+	ROW("tenant", "acme"),
+	ROW("name", "ci"),
+	ROW("role", "user"),
+	ROW("state", "active"),
+	ROW("mac1", HEX),
+	ROW("pep1", "3"),
+	ROW("mac2", HEX),
+	ROW("pep2", "2"),
+	ROW("mac2_exp", "2000"),
+	ROW("created", "1000"),
+	ROW("expires", "3000"),
+	ROW("rpm", "60"),
+	ROW("models", "llama3*,gemma3:27b"),
+	ROW("networks", "10.0.0.0/8,::1"),
 	ROW("priority", "-5"),
 };
 
@@ -110,8 +127,10 @@ Test(auth_record, refused_values)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		struct key_record rec;
 		char reason[256] = "";
-		cr_assert_not(parse_with(refused[i].name, slice_of(refused[i].value), &rec, reason), "row %zu", i);
-		cr_assert(slice_starts(slice_of(reason), slice_of(refused[i].error)), "row %zu: %s", i, reason);
+		cr_assert_not(parse_with(refused[i].name, slice_of(refused[i].value), &rec, reason),
+			      "row %zu", i);
+		cr_assert(slice_starts(slice_of(reason), slice_of(refused[i].error)), "row %zu: %s", i,
+			  reason);
 	}
 }
 
@@ -172,8 +191,9 @@ Test(auth_record, refused_tenants)
 	struct tenant_record rec;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		cr_assert_not(record_tenant_parse(slice_of(rows[i].id), rows[i].fields, rows[i].count, &rec, NULL),
-			      "row %zu", i);
+		cr_assert_not(
+			record_tenant_parse(slice_of(rows[i].id), rows[i].fields, rows[i].count, &rec, NULL),
+			"row %zu", i);
 	cr_assert(record_tenant_parse(SLICE_LIT("acme"), rows[0].fields, 3, &rec, NULL));
 	cr_assert_str_eq(rec.id, "acme");
 	cr_assert_eq(record_tenant_status(&rec), RECORD_USABLE);
@@ -206,7 +226,8 @@ Test(auth_record, parsed_as_written)
 	for (size_t i = 0; i < WHOLE; i++) {
 		cr_assert(slice_eq(fields[i].name, whole[i].name));
 		if (!slice_is(fields[i].name, "networks"))
-			cr_assert(slice_eq(fields[i].value, whole[i].value), "%.*s", SLICE_FMT(fields[i].value));
+			cr_assert(slice_eq(fields[i].value, whole[i].value), "%.*s",
+				  SLICE_FMT(fields[i].value));
 	}
 }
 
@@ -224,7 +245,8 @@ Test(auth_record, largest_record_fits_the_text)
 	memset(rec.name, 'a', RECORD_NAME_MAX);
 	rec.network_count = RECORD_NETWORKS_MAX;
 	for (unsigned i = 0; i < RECORD_NETWORKS_MAX; i++)
-		cr_assert(network_parse(SLICE_LIT("1111:2222:3333:4444:5555:6666:7777:8888"), &rec.networks[i]));
+		cr_assert(network_parse(SLICE_LIT("1111:2222:3333:4444:5555:6666:7777:8888"),
+					&rec.networks[i]));
 	record_key_emit(&rec, fields, &sb);
 	cr_assert_not(sb.overflow);
 }
@@ -247,9 +269,9 @@ Test(auth_record, status)
 		int64_t expires, now;
 		enum record_status expected;
 	} rows[] = {
-		{RECORD_REVOKED, 0, 0, RECORD_IS_REVOKED},      {RECORD_REVOKED, 5, 9, RECORD_IS_REVOKED},
-		{RECORD_SUSPENDED, 5, 9, RECORD_IS_SUSPENDED},  {RECORD_ACTIVE, 5, 5, RECORD_IS_EXPIRED},
-		{RECORD_ACTIVE, 5, 6, RECORD_IS_EXPIRED},       {RECORD_ACTIVE, 5, 4, RECORD_USABLE},
+		{RECORD_REVOKED, 0, 0, RECORD_IS_REVOKED},     {RECORD_REVOKED, 5, 9, RECORD_IS_REVOKED},
+		{RECORD_SUSPENDED, 5, 9, RECORD_IS_SUSPENDED}, {RECORD_ACTIVE, 5, 5, RECORD_IS_EXPIRED},
+		{RECORD_ACTIVE, 5, 6, RECORD_IS_EXPIRED},      {RECORD_ACTIVE, 5, 4, RECORD_USABLE},
 		{RECORD_ACTIVE, 0, INT64_MAX, RECORD_USABLE},
 	};
 
@@ -275,7 +297,8 @@ Test(auth_record, verification)
 	struct strbuf err = strbuf_over(reason, sizeof(reason));
 	struct peppers *peppers = peppers_parse(SLICE_LIT(PEPPERS), &err);
 	struct record_secret none = {.pepper = 0}, lost = {.pepper = 9};
-	struct record_secret new1 = sign(peppers, 1, "new"), new2 = sign(peppers, 2, "new"), old1 = sign(peppers, 1, "old");
+	struct record_secret new1 = sign(peppers, 1, "new"), new2 = sign(peppers, 2, "new"),
+			     old1 = sign(peppers, 1, "old");
 	struct record_secret mixed = new2;
 	mixed.pepper = 1; /* the MAC under another pepper */
 	const struct {
@@ -308,8 +331,8 @@ Test(auth_record, verification)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct key_record rec = {
 			.current = rows[i].current, .previous = rows[i].previous, .previous_until = 100};
-		cr_assert_eq(record_key_verify(&rec, peppers, slice_of(rows[i].secret), rows[i].now), rows[i].expected,
-			     "row %zu", i);
+		cr_assert_eq(record_key_verify(&rec, peppers, slice_of(rows[i].secret), rows[i].now),
+			     rows[i].expected, "row %zu", i);
 	}
 	peppers_free(&peppers);
 }

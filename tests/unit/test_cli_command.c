@@ -13,8 +13,12 @@ static const struct cli_option options[] = {
 	{"yes", NULL, "a switch", false, false},
 };
 
-static const struct cli_command with_id = {
-	.group = "test", .verb = "it", .argument = "ID", .summary = "Test", .options = options, .option_count = 3};
+static const struct cli_command with_id = {.group = "test",
+					   .verb = "it",
+					   .argument = "ID",
+					   .summary = "Test",
+					   .options = options,
+					   .option_count = 3};
 static const struct cli_command without_id = {
 	.group = "test", .verb = "it", .summary = "Test", .options = options, .option_count = 3};
 
@@ -64,8 +68,8 @@ Test(cli_command, wrong, .init = cr_redirect_stderr)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct cli cli;
 		bool help;
-		cr_assert_eq(parse(rows[i].id ? &with_id : &without_id, rows[i].words, &cli, &help), CLI_USAGE, "row %zu",
-			     i);
+		cr_assert_eq(parse(rows[i].id ? &with_id : &without_id, rows[i].words, &cli, &help),
+			     CLI_USAGE, "row %zu", i);
 		cr_assert_not(help);
 	}
 }
@@ -94,7 +98,8 @@ Test(cli_command, right)
 		const char *got[] = {cli_value(&cli, "name"), cli_value(&cli, "rpm"), cli_value(&cli, "yes")};
 		const char *want[] = {rows[i].name, rows[i].rpm, rows[i].yes};
 		for (size_t k = 0; k < 3; k++)
-			cr_assert(got[k] == want[k] || (got[k] && want[k] && strcmp(got[k], want[k]) == 0), "row %zu", i);
+			cr_assert(got[k] == want[k] || (got[k] && want[k] && strcmp(got[k], want[k]) == 0),
+				  "row %zu", i);
 	}
 }
 
@@ -110,7 +115,8 @@ Test(cli_command, help_needs_nothing_else)
 
 Test(cli_command, words_that_may_be_repeated)
 {
-	static const char *const unsafe[] = {"", "tg_abc", "Abc", "a1", "a b", "a\n", "abcdefghijklmnopqrstuvwxyz"};
+	static const char *const unsafe[] = {
+		"", "tg_abc", "Abc", "a1", "a b", "a\n", "abcdefghijklmnopqrstuvwxyz"};
 
 	for (size_t i = 0; i < sizeof(unsafe) / sizeof(unsafe[0]); i++)
 		cr_assert_not(cli_word_safe(slice_of(unsafe[i])), "%s", unsafe[i]);

@@ -38,14 +38,19 @@ static const struct bad bads[] = {
 	{"[redis]\ndeadline =\n", "test.ini:10: [redis] deadline: expected a duration from 1ms to 10s"},
 	{"[auth]\nstale_max = 9223372036854775807h\n",
 	 "test.ini:10: [auth] stale_max: expected a duration from 0us to 24h"},
-	{"[audit]\nqueue_bytes = 1MB\n", "test.ini:10: [audit] queue_bytes: expected a size from 64KiB to 1GiB"},
-	{"[audit]\nqueue_bytes = 63KiB\n", "test.ini:10: [audit] queue_bytes: expected a size from 64KiB to 1GiB"},
+	{"[audit]\nqueue_bytes = 1MB\n",
+	 "test.ini:10: [audit] queue_bytes: expected a size from 64KiB to 1GiB"},
+	{"[audit]\nqueue_bytes = 63KiB\n",
+	 "test.ini:10: [audit] queue_bytes: expected a size from 64KiB to 1GiB"},
 	{"[audit]\non_failure = ignore\n", "test.ini:10: [audit] on_failure: expected refuse or continue"},
-	{"[auth]\ncache_keys = 0x10\n", "test.ini:10: [auth] cache_keys: expected a number from 16 to 10000000"},
+	{"[auth]\ncache_keys = 0x10\n",
+	 "test.ini:10: [auth] cache_keys: expected a number from 16 to 10000000"},
 	{"[auth]\ncache_keys = 99999999999999999999\n",
 	 "test.ini:10: [auth] cache_keys: expected a number from 16 to 10000000"},
-	{"[spop]\nsocket_mode = 0888\n", "test.ini:10: [spop] socket_mode: expected octal permissions such as 0660"},
-	{"[spop]\nsocket_mode = 7777\n", "test.ini:10: [spop] socket_mode: expected octal permissions such as 0660"},
+	{"[spop]\nsocket_mode = 0888\n",
+	 "test.ini:10: [spop] socket_mode: expected octal permissions such as 0660"},
+	{"[spop]\nsocket_mode = 7777\n",
+	 "test.ini:10: [spop] socket_mode: expected octal permissions such as 0660"},
 	{"[http]\nlisten = 0.0.0.0:9464\n",
 	 "test.ini:10: [http] listen: expected unix:/path or a loopback address with its port"},
 	{"[http]\nlisten = 127.0.0.1\n",
@@ -58,7 +63,8 @@ static const struct bad bads[] = {
 	 "test.ini:10: [http] listen: expected unix:/path or a loopback address with its port"},
 	{"[completion]\nlisten = unix:/run/x\n",
 	 "test.ini:10: [completion] listen: expected a loopback address with its port"},
-	{"[redis]\npassword_file = secret\n", "test.ini:10: [redis] password_file: expected an absolute path"},
+	{"[redis]\npassword_file = secret\n",
+	 "test.ini:10: [redis] password_file: expected an absolute path"},
 	{"[redis]\nreconnect_min = 3s\n", "test.ini: [redis] reconnect_min is more than reconnect_max"},
 	{"[redis]\nstall = 20ms\n", "test.ini: [redis] stall is less than deadline"},
 };
@@ -83,7 +89,8 @@ Test(config_file, all_errors_are_collected)
 	cr_assert(!parse("x = 1\n[spop]\nlisten = tcp\nfoo = 1\n", &config, &errors));
 	cr_expect_eq(errors.count, 6, "%u", errors.count);
 	cr_expect_str_eq(errors.text[0], "test.ini:1: a setting must stand in a [section]");
-	cr_expect(strstr(errors.text[1], "test.ini:3: [spop] listen: expected at most 8 of") == errors.text[1]);
+	cr_expect(strstr(errors.text[1], "test.ini:3: [spop] listen: expected at most 8 of") ==
+		  errors.text[1]);
 	cr_expect_str_eq(errors.text[2], "test.ini:4: [spop] has no setting of this name");
 	cr_expect_str_eq(errors.text[3], "test.ini: [redis] url must be given");
 	cr_expect_str_eq(errors.text[4], "test.ini: [auth] pepper_file must be given");
@@ -129,7 +136,8 @@ Test(config_file, lines_inih_would_cut_are_refused)
 
 	memset(text + strlen(text), 'a', 300);
 	cr_assert(!parse(text, &config, &errors));
-	cr_expect(strstr(errors.text[0], "test.ini:10: the line is longer than") == errors.text[0], "%s", errors.text[0]);
+	cr_expect(strstr(errors.text[0], "test.ini:10: the line is longer than") == errors.text[0], "%s",
+		  errors.text[0]);
 	cr_assert(!config_parse((struct slice){"[log]\nlevel = in\0fo\n", 20}, "test.ini", &config, &errors));
 	cr_expect_str_eq(errors.text[0], "test.ini:2: the line holds a NUL byte");
 }
@@ -174,10 +182,14 @@ Test(config_file, values)
 	struct config c;
 	struct config_errors errors;
 
-	cr_assert(parse("; comment\r\n# comment\n\n[spop]\r\nlisten = unix:/a , 127.0.0.1:1,[::1]:2,localhost:3\r\n"
-			"socket_mode=600\n[redis]\nurl = unix:///run/redis.sock?db=3\ndeadline = 1500us ; inline\n"
-			"[auth]\npepper_file = /p\nlookup_rate = 0\n[audit]\ndirectory = /a b\non_failure = continue\n"
-			"segment_size = 1GiB\nsync_interval = 0\n[limits]\nlease_max = 2h\n[log]\nlevel = error",
+	cr_assert(parse("; comment\r\n# comment\n\n[spop]\r\nlisten = unix:/a , "
+			"127.0.0.1:1,[::1]:2,localhost:3\r\n"
+			"socket_mode=600\n[redis]\nurl = unix:///run/redis.sock?db=3\ndeadline = 1500us ; "
+			"inline\n"
+			"[auth]\npepper_file = /p\nlookup_rate = 0\n[audit]\ndirectory = /a b\non_failure = "
+			"continue\n"
+			"segment_size = 1GiB\nsync_interval = 0\n[limits]\nlease_max = 2h\n[log]\nlevel = "
+			"error",
 			&c, &errors),
 		  "%s", errors.text[0]);
 	cr_expect_eq(c.spop.listen.count, 4);
@@ -211,7 +223,8 @@ Test(config_file, a_dump_reads_back_the_same)
 	struct config_errors errors;
 
 	cr_assert(parse(NEEDED "[redis]\ndeadline = 1500us\n[spop]\nsocket_mode = 0600\n[log]\nlevel = warn\n"
-			       "[audit]\nqueue_bytes = 65537B\n", &a, &errors),
+			       "[audit]\nqueue_bytes = 65537B\n",
+			&a, &errors),
 		  "%s", errors.text[0]);
 	char *first = dump(&a);
 	cr_expect(strstr(first, "\ndeadline = 1500us\n") != NULL);
@@ -244,7 +257,8 @@ Test(config_file, a_dump_masks_the_password)
 		struct config_errors errors;
 		char text[1024];
 		snprintf(text, sizeof(text),
-			 "[spop]\nlisten = unix:/s\n[auth]\npepper_file = /p\n[audit]\ndirectory = /a\n[redis]\nurl = %s\n",
+			 "[spop]\nlisten = unix:/s\n[auth]\npepper_file = /p\n[audit]\ndirectory = "
+			 "/a\n[redis]\nurl = %s\n",
 			 cases[i].url);
 		bool ok = parse(text, &c, &errors);
 		cr_assert_eq(ok, cases[i].shown != NULL, "%s", cases[i].url);
@@ -272,8 +286,10 @@ Test(config_file, a_reload_takes_what_it_may)
 	char seen[256] = "";
 
 	cr_assert(parse(NEEDED, &running, &errors));
-	cr_assert(parse("[spop]\nlisten = unix:/other\n[redis]\nurl = redis://127.0.0.1\n[auth]\npepper_file = /new\n"
-			"[audit]\ndirectory = /var/log/t\n[log]\nlevel = debug\n", &fresh, &errors));
+	cr_assert(parse(
+		"[spop]\nlisten = unix:/other\n[redis]\nurl = redis://127.0.0.1\n[auth]\npepper_file = /new\n"
+		"[audit]\ndirectory = /var/log/t\n[log]\nlevel = debug\n",
+		&fresh, &errors));
 	config_reload(&running, &fresh, note_change, seen);
 	cr_expect_str_eq(seen, "spop.listen=0 auth.pepper_file=1 log.level=1 ");
 	cr_expect_str_eq(running.spop.listen.item[0], "unix:/run/t/spop.sock");

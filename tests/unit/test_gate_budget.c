@@ -12,7 +12,8 @@ Test(budget, refuses_what_is_too_much_and_takes_nothing)
 	cr_assert(!budget_take(b, SLICE_LIT("a"), 51), "above the tenant's quarter");
 	cr_assert_eq(budget_used(b), 200);
 	cr_assert(budget_take(b, SLICE_LIT("a"), 50));
-	cr_assert(budget_take(b, SLICE_LIT("b"), 750), "one body above the share, while nothing else is held");
+	cr_assert(budget_take(b, SLICE_LIT("b"), 750),
+		  "one body above the share, while nothing else is held");
 	cr_assert(!budget_take(b, SLICE_LIT("c"), 1), "the total is used up");
 	cr_assert_eq(budget_used(b), 1000);
 	budget_free(&b);

@@ -17,7 +17,8 @@ static void setup(void)
 	char err[256];
 	struct strbuf sb = strbuf_over(err, sizeof(err));
 
-	peppers = peppers_parse(SLICE_LIT("1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"), &sb);
+	peppers = peppers_parse(
+		SLICE_LIT("1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"), &sb);
 	cr_assert_not_null(peppers, "%s", err);
 	memset(&record, 0, sizeof(record));
 	memset(&tenant, 0, sizeof(tenant));
@@ -151,8 +152,10 @@ Test(check, roles)
 	} cases[] = {
 		{"POST", "/api/chat", CHAT, REASON_OK, REASON_ROLE, REASON_OK, REASON_OK},
 		{"GET", "/api/tags", "", REASON_OK, REASON_OK, REASON_OK, REASON_OK},
-		{"POST", "/api/pull", "{\"model\":\"x\"}", REASON_ROLE, REASON_ROLE, REASON_NODE_REQUIRED, REASON_OK},
-		{"POST", "/api/create", "{\"model\":\"x\"}", REASON_ROLE, REASON_ROLE, REASON_NODE_REQUIRED, REASON_OK},
+		{"POST", "/api/pull", "{\"model\":\"x\"}", REASON_ROLE, REASON_ROLE, REASON_NODE_REQUIRED,
+		 REASON_OK},
+		{"POST", "/api/create", "{\"model\":\"x\"}", REASON_ROLE, REASON_ROLE, REASON_NODE_REQUIRED,
+		 REASON_OK},
 		{"DELETE", "/api/delete", "{\"model\":\"x\"}", REASON_ROLE, REASON_ROLE, REASON_NODE_REQUIRED,
 		 REASON_OK},
 		{"POST", "/api/copy", "{\"source\":\"x\",\"destination\":\"y\"}", REASON_ROLE, REASON_ROLE,

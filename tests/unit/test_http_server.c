@@ -162,7 +162,8 @@ Test(http_server, addresses)
 		socklen_t len;
 		bool ok = http_address_parse(slice_of(addresses[i].text), &addr, &len);
 		cr_expect_eq(ok, addresses[i].ok, "%s", addresses[i].text);
-		cr_expect_eq(addr.ss_family, addresses[i].ok ? addresses[i].family : 77, "%s", addresses[i].text);
+		cr_expect_eq(addr.ss_family, addresses[i].ok ? addresses[i].family : 77, "%s",
+			     addresses[i].text);
 	}
 	struct sockaddr_storage addr;
 	socklen_t len;
@@ -241,8 +242,10 @@ Test(http_server, metrics)
 
 	setup(&f, "127.0.0.1:0");
 	const char *answer = ask(f.loop, http_port(f.server), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
-	cr_expect_not_null(strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), "%s", answer);
-	cr_expect_not_null(strstr(answer, "\r\n\r\n# HELP t_total T.\n# TYPE t_total counter\nt_total 7\n"), "%s", answer);
+	cr_expect_not_null(strstr(answer, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"), "%s",
+			   answer);
+	cr_expect_not_null(strstr(answer, "\r\n\r\n# HELP t_total T.\n# TYPE t_total counter\nt_total 7\n"),
+			   "%s", answer);
 	answer = ask(f.loop, http_port(f.server), "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
 	cr_expect_not_null(strstr(answer, "Content-Length: 51\r\n"), "%s", answer);
 	cr_expect_null(strstr(answer, "t_total"), "%s", answer);
@@ -257,11 +260,14 @@ Test(http_server, readiness_names_each_check)
 	f.audit = false;
 	const char *answer = ask(f.loop, http_port(f.server), "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
 	cr_expect(starts(answer, "HTTP/1.1 503"), "%s", answer);
-	cr_expect_not_null(strstr(answer, "{\"checks\":{\"redis\":\"ok\",\"audit\":\"failed\"},\"ready\":false}\n"), "%s",
-			   answer);
+	cr_expect_not_null(
+		strstr(answer, "{\"checks\":{\"redis\":\"ok\",\"audit\":\"failed\"},\"ready\":false}\n"),
+		"%s", answer);
 	f.audit = true;
 	answer = ask(f.loop, http_port(f.server), "GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
-	cr_expect_not_null(strstr(answer, "{\"checks\":{\"redis\":\"ok\",\"audit\":\"ok\"},\"ready\":true}\n"), "%s", answer);
+	cr_expect_not_null(
+		strstr(answer, "{\"checks\":{\"redis\":\"ok\",\"audit\":\"ok\"},\"ready\":true}\n"), "%s",
+		answer);
 	teardown(&f);
 }
 
@@ -342,7 +348,8 @@ Test(http_server, other_routes)
 	setup(&f, "127.0.0.1:0");
 	cr_assert(http_route(f.server, "/h", echo_header, NULL));
 	cr_assert(http_route(f.server, "/n", no_answer, NULL));
-	const char *answer = ask(f.loop, http_port(f.server), "GET /h HTTP/1.1\r\nHost: x\r\nx-key: v\r\n\r\n");
+	const char *answer =
+		ask(f.loop, http_port(f.server), "GET /h HTTP/1.1\r\nHost: x\r\nx-key: v\r\n\r\n");
 	cr_expect_not_null(strstr(answer, "\r\n\r\nv"), "%s", answer);
 	answer = ask(f.loop, http_port(f.server), "GET /h HTTP/1.1\r\nHost: x\r\n\r\n");
 	cr_expect_not_null(strstr(answer, "\r\n\r\nnone"), "%s", answer);

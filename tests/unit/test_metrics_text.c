@@ -24,7 +24,8 @@ Test(metrics_text, too_much_is_refused_and_forgotten)
 	cr_expect(!metrics_render(m, &text));
 	lines = 1;
 	cr_assert(metrics_render(m, &text));
-	cr_expect(slice_is(text, "# HELP t_total Help.\n# TYPE t_total counter\nt_total{a=\"0123456789\"} 1\n"));
+	cr_expect(slice_is(text,
+			   "# HELP t_total Help.\n# TYPE t_total counter\nt_total{a=\"0123456789\"} 1\n"));
 	metrics_free(&m);
 	cr_expect_null(m);
 }
@@ -49,8 +50,18 @@ Test(metrics_text, escapes)
 	metrics_free(&m);
 }
 
-static const double numbers[] = {0, 0.1, -2.5, 1e15, 1700000000.123456, 9007199254740993.0, 1.0 / 3, 5e-324,
-				 1.7976931348623157e308, NAN, INFINITY, -INFINITY};
+static const double numbers[] = {0,
+				 0.1,
+				 -2.5,
+				 1e15,
+				 1700000000.123456,
+				 9007199254740993.0,
+				 1.0 / 3,
+				 5e-324,
+				 1.7976931348623157e308,
+				 NAN,
+				 INFINITY,
+				 -INFINITY};
 
 static void collect_number(void *ctx, struct metrics_out *out)
 {

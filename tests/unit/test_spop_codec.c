@@ -5,26 +5,39 @@
 #include "spop/codec.h"
 
 /* A HAPROXY-HELLO as HAProxy 2.6 sends it, without its length prefix. */
-static const uint8_t hello[] =
-	"\x01\x00\x00\x00\x01\x00\x00"
-	"\x12supported-versions\x08\x03"
-	"2.0"
-	"\x0emax-frame-size\x03\xfc\xf0\x06"
-	"\x0c" "capabilities\x08\x0apipelining"
-	"\x09" "engine-id\x08\x04" "abcd";
+static const uint8_t hello[] = "\x01\x00\x00\x00\x01\x00\x00"
+			       "\x12supported-versions\x08\x03"
+			       "2.0"
+			       "\x0emax-frame-size\x03\xfc\xf0\x06"
+			       "\x0c"
+			       "capabilities\x08\x0apipelining"
+			       "\x09"
+			       "engine-id\x08\x04"
+			       "abcd";
 
 /* A NOTIFY with every kind of argument and a body. */
-static const uint8_t notify[] =
-	"\x03\x00\x00\x00\x01\x05\x01"
-	"\x05" "admit\x08"
-	"\x01" "a\x00"
-	"\x01" "b\x11"
-	"\x01" "c\x04\x2a"
-	"\x01" "d\x06\x7f\x00\x00\x01"
-	"\x01" "e\x08\x03" "abc"
-	"\x01" "f\x07" "0123456789abcdef"
-	"\x01" "g\x05\xf0\x00"
-	"\x04" "body\x09\x05" "{\"m\"}";
+static const uint8_t notify[] = "\x03\x00\x00\x00\x01\x05\x01"
+				"\x05"
+				"admit\x08"
+				"\x01"
+				"a\x00"
+				"\x01"
+				"b\x11"
+				"\x01"
+				"c\x04\x2a"
+				"\x01"
+				"d\x06\x7f\x00\x00\x01"
+				"\x01"
+				"e\x08\x03"
+				"abc"
+				"\x01"
+				"f\x07"
+				"0123456789abcdef"
+				"\x01"
+				"g\x05\xf0\x00"
+				"\x04"
+				"body\x09\x05"
+				"{\"m\"}";
 
 static struct spop_cursor whole(const uint8_t *p, size_t n)
 {
@@ -68,9 +81,10 @@ Test(varint, refuses)
 
 Test(varint, edges_survive_the_round_trip)
 {
-	static const uint64_t edges[] = {0,        1,        239,        240,        241,       2287,       2288,
-					 264431,   264432,   33818863,   33818864,   UINT32_MAX, 1ULL << 32, 1ULL << 60,
-					 INT64_MAX, UINT64_MAX - 1, UINT64_MAX};
+	static const uint64_t edges[] = {
+		0,         1,        239,      240,        241,        2287,       2288,      264431,
+		264432,    33818863, 33818864, UINT32_MAX, 1ULL << 32, 1ULL << 60, INT64_MAX, UINT64_MAX - 1,
+		UINT64_MAX};
 
 	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {
 		uint8_t buf[SPOP_VARINT_MAX];
@@ -90,7 +104,8 @@ Test(varint, lengths_of_the_specification)
 	static const struct {
 		uint64_t v;
 		size_t n;
-	} cases[] = {{239, 1}, {240, 2}, {2287, 2}, {2288, 3}, {264431, 3}, {264432, 4}, {33818863, 4}, {33818864, 5}};
+	} cases[] = {{239, 1},    {240, 2},    {2287, 2},     {2288, 3},
+		     {264431, 3}, {264432, 4}, {33818863, 4}, {33818864, 5}};
 	uint8_t buf[SPOP_VARINT_MAX];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -160,13 +175,26 @@ Test(notify, values)
 Test(notify, lies_are_refused)
 {
 	static const struct slice lies[] = {
-		SLICE_LIT("\x05" "admit\x02\x01" "a\x00"),                 /* one argument less than promised */
-		SLICE_LIT("\x05" "admit\x00x"),                            /* bytes behind the last argument */
-		SLICE_LIT("\x05" "admit\x01\x04" "body\x09\x06" "short"),  /* the body would pass the frame's end */
-		SLICE_LIT("\x05" "admit\x01\x04" "body\x09\x04" "longer"), /* bytes behind the body */
-		SLICE_LIT("\x05" "admit\x01\x01" "a\x0a"),                 /* a type that does not exist */
-		SLICE_LIT("\x05" "admit\x21"),                             /* more arguments than we take */
-		SLICE_LIT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x0e" "admit"),
+		SLICE_LIT("\x05"
+			  "admit\x02\x01"
+			  "a\x00"), /* one argument less than promised */
+		SLICE_LIT("\x05"
+			  "admit\x00x"), /* bytes behind the last argument */
+		SLICE_LIT("\x05"
+			  "admit\x01\x04"
+			  "body\x09\x06"
+			  "short"), /* the body would pass the frame's end */
+		SLICE_LIT("\x05"
+			  "admit\x01\x04"
+			  "body\x09\x04"
+			  "longer"), /* bytes behind the body */
+		SLICE_LIT("\x05"
+			  "admit\x01\x01"
+			  "a\x0a"), /* a type that does not exist */
+		SLICE_LIT("\x05"
+			  "admit\x21"), /* more arguments than we take */
+		SLICE_LIT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x0e"
+			  "admit"),
 	};
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -198,13 +226,23 @@ Test(hello, versions_and_capabilities_are_whole_words)
 		struct slice text;
 		bool version_ok;
 	} cases[] = {
-		{SLICE_LIT("\x12supported-versions\x08\x03" "1.0"), false},
-		{SLICE_LIT("\x12supported-versions\x08\x02" "2."), false},
-		{SLICE_LIT("\x12supported-versions\x08\x04" "12.0"), false},
+		{SLICE_LIT("\x12supported-versions\x08\x03"
+			   "1.0"),
+		 false},
+		{SLICE_LIT("\x12supported-versions\x08\x02"
+			   "2."),
+		 false},
+		{SLICE_LIT("\x12supported-versions\x08\x04"
+			   "12.0"),
+		 false},
 		{SLICE_LIT("\x12supported-versions\x08\x00"), false},
 		{SLICE_LIT("\x12supported-versions\x03\x02"), false},
-		{SLICE_LIT("\x12supported-versions\x08\x09" " 1.0, 2.0"), true},
-		{SLICE_LIT("\x12supported-versions\x08\x03" "2.7"), true},
+		{SLICE_LIT("\x12supported-versions\x08\x09"
+			   " 1.0, 2.0"),
+		 true},
+		{SLICE_LIT("\x12supported-versions\x08\x03"
+			   "2.7"),
+		 true},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -213,7 +251,8 @@ Test(hello, versions_and_capabilities_are_whole_words)
 		cr_assert_eq(spop_get_hello(&c, &h), SPOP_OK, "case %zu", i);
 		cr_assert_eq(h.version_ok, cases[i].version_ok, "case %zu", i);
 	}
-	static const char spaced[] = "\x0c" "capabilities\x08\x13 async , pipelining";
+	static const char spaced[] = "\x0c"
+				     "capabilities\x08\x13 async , pipelining";
 	struct spop_cursor c = whole((const uint8_t *)spaced, sizeof(spaced) - 1);
 	struct spop_hello h;
 	cr_assert_eq(spop_get_hello(&c, &h), SPOP_OK);
@@ -234,7 +273,8 @@ Test(actions, overflow_is_sticky_and_gives_no_frame)
 Test(actions, ack_bytes)
 {
 	static const char golden[] = "\x00\x00\x00\x27\x67\x00\x00\x00\x01\x05\x01"
-				     "\x01\x03\x02\x07verdict\x08\x05" "admit"
+				     "\x01\x03\x02\x07verdict\x08\x05"
+				     "admit"
 				     "\x01\x03\x02\x01n\x04\x07"
 				     "\x01\x03\x02\x02ok\x11";
 	uint8_t buf[64], frame[128];

@@ -156,7 +156,8 @@ static void turn(int times)
 static size_t put_frame(uint8_t *at, uint8_t type, const char *ids, struct slice payload)
 {
 	size_t n = 5 + 2 + payload.n;
-	uint8_t head[] = {0, 0, (uint8_t)(n >> 8), (uint8_t)n, type, 0, 0, 0, 1, (uint8_t)ids[0], (uint8_t)ids[1]};
+	uint8_t head[] = {0, 0, (uint8_t)(n >> 8), (uint8_t)n,     type, 0, 0,
+			  0, 1, (uint8_t)ids[0],   (uint8_t)ids[1]};
 
 	memcpy(at, head, sizeof(head));
 	memcpy(at + sizeof(head), payload.p, payload.n);
@@ -178,8 +179,12 @@ static size_t put_hello(uint8_t *at)
 static size_t put_notify(uint8_t *at, char sid, const char *body)
 {
 	char payload[256];
-	int n = snprintf(payload, sizeof(payload), "\x05" "admit%c\x02id\x08\x03" "abc\x04" "body\x09%c%s", 2,
-			 (char)strlen(body), body);
+	int n = snprintf(payload, sizeof(payload),
+			 "\x05"
+			 "admit%c\x02id\x08\x03"
+			 "abc\x04"
+			 "body\x09%c%s",
+			 2, (char)strlen(body), body);
 
 	return put_frame(at, SPOP_NOTIFY, (char[]){sid, 1}, (struct slice){payload, (size_t)n});
 }
@@ -234,13 +239,19 @@ Test(conn, hostile_before_hello)
 		{"length 2^32-1", SLICE_LIT("\xff\xff\xff\xff"), SPOP_STATUS_TOO_BIG},
 		{"length 30000", SLICE_LIT("\x00\x00\x75\x30"), SPOP_STATUS_TOO_BIG},
 		{"HTTP", SLICE_LIT("GET / HTTP/1.1\r\n\r\n"), SPOP_STATUS_TOO_BIG},
-		{"NOTIFY first", SLICE_LIT("\x00\x00\x00\x07\x03\x00\x00\x00\x01\x01\x01"), SPOP_STATUS_INVALID},
-		{"unknown type", SLICE_LIT("\x00\x00\x00\x07\x63\x00\x00\x00\x01\x00\x00"), SPOP_STATUS_INVALID},
-		{"ACK from HAProxy", SLICE_LIT("\x00\x00\x00\x07\x67\x00\x00\x00\x01\x00\x00"), SPOP_STATUS_INVALID},
-		{"a fragment", SLICE_LIT("\x00\x00\x00\x07\x01\x00\x00\x00\x00\x00\x00"), SPOP_STATUS_FRAGMENT},
-		{"no version", SLICE_LIT("\x00\x00\x00\x07\x01\x00\x00\x00\x01\x00\x00"), SPOP_STATUS_NO_VERSION},
+		{"NOTIFY first", SLICE_LIT("\x00\x00\x00\x07\x03\x00\x00\x00\x01\x01\x01"),
+		 SPOP_STATUS_INVALID},
+		{"unknown type", SLICE_LIT("\x00\x00\x00\x07\x63\x00\x00\x00\x01\x00\x00"),
+		 SPOP_STATUS_INVALID},
+		{"ACK from HAProxy", SLICE_LIT("\x00\x00\x00\x07\x67\x00\x00\x00\x01\x00\x00"),
+		 SPOP_STATUS_INVALID},
+		{"a fragment", SLICE_LIT("\x00\x00\x00\x07\x01\x00\x00\x00\x00\x00\x00"),
+		 SPOP_STATUS_FRAGMENT},
+		{"no version", SLICE_LIT("\x00\x00\x00\x07\x01\x00\x00\x00\x01\x00\x00"),
+		 SPOP_STATUS_NO_VERSION},
 		{"over-long varint",
-		 SLICE_LIT("\x00\x00\x00\x12\x01\x00\x00\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+		 SLICE_LIT("\x00\x00\x00\x12\x01\x00\x00\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+			   "\xff\x01"),
 		 SPOP_STATUS_INVALID},
 	};
 
@@ -264,23 +275,39 @@ Test(conn, negotiations_that_fail)
 		int status;
 	} cases[] = {
 		{"version 1.0",
-		 SLICE_LIT("\x12supported-versions\x08\x03" "1.0\x0emax-frame-size\x03\xfc\xf0\x06\x0c" "capabilities\x08\x00"),
+		 SLICE_LIT("\x12supported-versions\x08\x03"
+			   "1.0\x0emax-frame-size\x03\xfc\xf0\x06\x0c"
+			   "capabilities\x08\x00"),
 		 SPOP_STATUS_BAD_VERSION},
 		{"frame size 0",
-		 SLICE_LIT("\x12supported-versions\x08\x03" "2.0\x0emax-frame-size\x03\x00\x0c" "capabilities\x08\x00"),
+		 SLICE_LIT("\x12supported-versions\x08\x03"
+			   "2.0\x0emax-frame-size\x03\x00\x0c"
+			   "capabilities\x08\x00"),
 		 SPOP_STATUS_BAD_FRAME_SIZE},
 		{"frame size 10",
-		 SLICE_LIT("\x12supported-versions\x08\x03" "2.0\x0emax-frame-size\x03\x0a\x0c" "capabilities\x08\x00"),
+		 SLICE_LIT("\x12supported-versions\x08\x03"
+			   "2.0\x0emax-frame-size\x03\x0a\x0c"
+			   "capabilities\x08\x00"),
 		 SPOP_STATUS_BAD_FRAME_SIZE},
 		{"frame size 2^32",
-		 SLICE_LIT("\x12supported-versions\x08\x03" "2.0\x0emax-frame-size\x03\xf0\xf1\xfe\xfe\x7e\x0c" "capabilities\x08\x00"),
+		 SLICE_LIT("\x12supported-versions\x08\x03"
+			   "2.0\x0emax-frame-size\x03\xf0\xf1\xfe\xfe\x7e\x0c"
+			   "capabilities\x08\x00"),
 		 SPOP_STATUS_BAD_FRAME_SIZE},
 		{"frame size as text",
-		 SLICE_LIT("\x12supported-versions\x08\x03" "2.0\x0emax-frame-size\x08\x03" "999\x0c" "capabilities\x08\x00"),
+		 SLICE_LIT("\x12supported-versions\x08\x03"
+			   "2.0\x0emax-frame-size\x08\x03"
+			   "999\x0c"
+			   "capabilities\x08\x00"),
 		 SPOP_STATUS_NO_FRAME_SIZE},
-		{"no capabilities", SLICE_LIT("\x12supported-versions\x08\x03" "2.0\x0emax-frame-size\x03\xfc\xf0\x06"),
+		{"no capabilities",
+		 SLICE_LIT("\x12supported-versions\x08\x03"
+			   "2.0\x0emax-frame-size\x03\xfc\xf0\x06"),
 		 SPOP_STATUS_NO_CAPABILITIES},
-		{"a length that lies", SLICE_LIT("\x12supported-versions\x08\x7f" "2.0"), SPOP_STATUS_INVALID},
+		{"a length that lies",
+		 SLICE_LIT("\x12supported-versions\x08\x7f"
+			   "2.0"),
+		 SPOP_STATUS_INVALID},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -300,7 +327,8 @@ Test(conn, a_health_check_is_answered_and_closed)
 	size_t len;
 	int fd = dial();
 	size_t n = put_frame(buf, SPOP_HAPROXY_HELLO, "\0",
-			     SLICE_LIT("\x12supported-versions\x08\x03" "2.0\x0emax-frame-size\x03\xfc\xf0\x06\x0c"
+			     SLICE_LIT("\x12supported-versions\x08\x03"
+				       "2.0\x0emax-frame-size\x03\xfc\xf0\x06\x0c"
 				       "capabilities\x08\x00\x0bhealthcheck\x11"));
 
 	cr_assert_eq(write(fd, buf, n), (ssize_t)n);
@@ -318,8 +346,10 @@ Test(conn, hostile_after_hello)
 		int status;
 	} cases[] = {
 		{"above the agreed size", SLICE_LIT("\x00\x00\x40\x00"), SPOP_STATUS_TOO_BIG},
-		{"a fragment", SLICE_LIT("\x00\x00\x00\x07\x03\x00\x00\x00\x00\x01\x01"), SPOP_STATUS_FRAGMENT},
-		{"no payload", SLICE_LIT("\x00\x00\x00\x07\x03\x00\x00\x00\x01\x01\x01"), SPOP_STATUS_INVALID},
+		{"a fragment", SLICE_LIT("\x00\x00\x00\x07\x03\x00\x00\x00\x00\x01\x01"),
+		 SPOP_STATUS_FRAGMENT},
+		{"no payload", SLICE_LIT("\x00\x00\x00\x07\x03\x00\x00\x00\x01\x01\x01"),
+		 SPOP_STATUS_INVALID},
 		{"too many arguments", SLICE_LIT("\x00\x00\x00\x0a\x03\x00\x00\x00\x01\x01\x01\x01x\xff"),
 		 SPOP_STATUS_INVALID},
 	};
@@ -420,7 +450,8 @@ Test(conn, goodbye_waits_for_what_is_in_flight)
 
 	hold_answers = true;
 	greet(fd);
-	n += put_frame(bytes + n, SPOP_HAPROXY_DISCONNECT, "\0", SLICE_LIT("\x0bstatus-code\x03\x00\x07message\x08\x00"));
+	n += put_frame(bytes + n, SPOP_HAPROXY_DISCONNECT, "\0",
+		       SLICE_LIT("\x0bstatus-code\x03\x00\x07message\x08\x00"));
 	cr_assert_eq(write(fd, bytes, n), (ssize_t)n);
 	turn(50);
 	cr_assert_eq(recv(fd, buf, 1, 0), -1, "nothing is said while an answer is due");
@@ -569,7 +600,8 @@ Test(conn, a_dead_peer_with_an_answer_due_does_not_stay)
 
 	hold_answers = true;
 	greet(fd);
-	n += put_frame(bytes + n, SPOP_HAPROXY_DISCONNECT, "\0", SLICE_LIT("\x0bstatus-code\x03\x00\x07message\x08\x00"));
+	n += put_frame(bytes + n, SPOP_HAPROXY_DISCONNECT, "\0",
+		       SLICE_LIT("\x0bstatus-code\x03\x00\x07message\x08\x00"));
 	cr_assert_eq(write(fd, bytes, n), (ssize_t)n);
 	turn(10);
 	close(fd);
