@@ -67,25 +67,14 @@ static bool pepper_open(struct pepper *pepper, uint32_t version, const struct pe
 	       self_test(pepper, bytes);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool parse_hex(struct slice hex, struct pepper_bytes *ret)
 {
 	if (hex.n % 2 != 0 || hex.n / 2 < PEPPER_BYTES_MIN || hex.n / 2 > PEPPER_BYTES_MAX)
 		return false;
 	ret->n = hex.n / 2;
 	for (size_t i = 0; i < ret->n; i++) {
-		int high = hex_digit(hex.p[2 * i]);
-		int low = hex_digit(hex.p[2 * i + 1]);
+		int high = slice_hex_digit(hex.p[2 * i]);
+		int low = slice_hex_digit(hex.p[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		ret->p[i] = (uint8_t)(high * 16 + low);

@@ -85,6 +85,14 @@ bool slice_to_i64(struct slice s, int64_t min, int64_t max, int64_t *ret)
 	return true;
 }
 
+int slice_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool slice_copy(struct slice s, char *buf, size_t cap)
 {
 	if (s.n >= cap) {

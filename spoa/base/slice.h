@@ -48,6 +48,9 @@ bool slice_to_u64(struct slice s, uint64_t max, uint64_t *ret) __attribute__((wa
 /* Optional leading '-' or '+'. */
 bool slice_to_i64(struct slice s, int64_t min, int64_t max, int64_t *ret) __attribute__((warn_unused_result));
 
+/* The value of a hexadecimal digit of either case, -1 for anything else. */
+int slice_hex_digit(char c);
+
 /* Copies into a NUL-terminated buffer; false (buffer holds "") when it does not fit. */
 bool slice_copy(struct slice s, char *buf, size_t cap) __attribute__((warn_unused_result));
 

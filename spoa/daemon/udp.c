@@ -1,12 +1,12 @@
 /* Datagrams from HAProxy, read in turns that leave time for the SPOP connections. */
 #include "daemon/udp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/address.h"
 
 enum { DATAGRAM_MAX = 65536, DATAGRAMS_A_TURN = 64 };
 
@@ -19,36 +19,6 @@ struct udp {
 	uint32_t overflow; /* the kernel's running count */
 	char buf[DATAGRAM_MAX];
 };
-
-static bool parse_loopback(struct slice address, struct sockaddr_storage *ret, socklen_t *ret_len)
-{
-	char host[64];
-	uint64_t port;
-	const char *colon = memrchr(address.p, ':', address.n);
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-
-	if (colon == NULL)
-		return false;
-	struct slice name = {address.p, (size_t)(colon - address.p)};
-	if (!slice_to_u64((struct slice){colon + 1, address.n - name.n - 1}, 65535, &port))
-		return false;
-	if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
-		name = (struct slice){name.p + 1, name.n - 2};
-	if (!slice_copy(slice_is(name, "localhost") ? SLICE_LIT("127.0.0.1") : name, host, sizeof(host)))
-		return false;
-	memset(ret, 0, sizeof(*ret));
-	if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons((uint16_t)port);
-		*ret_len = sizeof(*v4);
-		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons((uint16_t)port);
-	*ret_len = sizeof(*v6);
-	return inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-}
 
 static void count_overflow(struct udp *udp, struct msghdr *msg)
 {
@@ -90,7 +60,7 @@ static bool udp_open(struct udp *udp, struct slice address, size_t receive_buffe
 	socklen_t len, size_len = sizeof(int);
 	int size = (int)receive_buffer, granted = 0, on = 1;
 
-	if (!parse_loopback(address, &addr, &len)) {
+	if (!address_parse(address, &addr, &len) || addr.ss_family == AF_UNIX) {
 		errno = EINVAL;
 		return false;
 	}

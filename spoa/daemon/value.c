@@ -2,8 +2,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/address.h"
 #include "daemon/settings.h"
-#include "http/address.h"
 #include "store/url.h"
 
 struct unit {
@@ -99,7 +99,7 @@ static bool address_ok(struct slice text, bool unix_too)
 	struct sockaddr_storage addr;
 	socklen_t len;
 
-	return http_address_parse(text, &addr, &len) && (unix_too || addr.ss_family != AF_UNIX);
+	return address_parse(text, &addr, &len) && (unix_too || addr.ss_family != AF_UNIX);
 }
 
 static bool text_ok(const struct setting *s, struct slice text)

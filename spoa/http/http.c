@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "http/address.h"
+#include "base/address.h"
 
 enum { ROUTES_MAX = 32, BACKLOG = 128, CONNECTION_MEMORY = 32 * 1024 };
 
@@ -172,7 +172,7 @@ static int open_listener(struct http_server *server, const struct http_config *c
 	struct sockaddr *addr = (struct sockaddr *)&server->addr;
 	socklen_t len;
 
-	if (!http_address_parse(config->listen, &server->addr, &len)) {
+	if (!address_parse(config->listen, &server->addr, &len)) {
 		errno = EINVAL;
 		return -1;
 	}

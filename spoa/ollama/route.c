@@ -89,17 +89,6 @@ static const struct route *find(struct slice path)
 	return NULL;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Characters of a model's name and tag. Neither a slash, which Ollama's router would not put into the
  * parameter, nor a percent sign, which would decode again further on. */
 static bool model_character(int c, bool first)
@@ -118,8 +107,8 @@ static bool decode_model(struct slice s, struct route_match *ret)
 		if (c == '%') {
 			if (s.n - i < 3)
 				return false;
-			int high = hex_digit(s.p[i + 1]);
-			int low = hex_digit(s.p[i + 2]);
+			int high = slice_hex_digit(s.p[i + 1]);
+			int low = slice_hex_digit(s.p[i + 2]);
 			if (high < 0 || low < 0)
 				return false;
 			c = high * 16 + low;

@@ -1,8 +1,8 @@
 /* Listeners, the turn's end, and the end of it all. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "spop/server.h"
 
@@ -136,69 +137,37 @@ static bool set_owner(const char *path, unsigned mode, struct slice group)
 	return chmod(path, mode) == 0;
 }
 
-static int listen_unix(struct slice path, unsigned mode, struct slice group)
+static int listen_unix(const struct sockaddr_un *addr, unsigned mode, struct slice group)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct stat st;
 
-	if (path.n == 0 || !slice_copy(path, addr.sun_path, sizeof(addr.sun_path))) {
-		errno = EINVAL;
-		return -1;
-	}
-	if (lstat(addr.sun_path, &st) == 0) {
-		if (!S_ISSOCK(st.st_mode) || somebody_serves(&addr)) {
+	if (lstat(addr->sun_path, &st) == 0) {
+		if (!S_ISSOCK(st.st_mode) || somebody_serves(addr)) {
 			errno = EADDRINUSE;
 			return -1;
 		}
-		(void)unlink(addr.sun_path);
+		(void)unlink(addr->sun_path);
 	}
 	/* Nobody may connect before the mode is right. */
 	mode_t mask = umask(0777);
-	int fd = listen_on(AF_UNIX, &addr, sizeof(addr));
+	int fd = listen_on(AF_UNIX, addr, sizeof(*addr));
 	umask(mask);
-	if (fd < 0 || set_owner(addr.sun_path, mode, group))
+	if (fd < 0 || set_owner(addr->sun_path, mode, group))
 		return fd;
 	int err = errno;
 	close(fd);
-	(void)unlink(addr.sun_path);
+	(void)unlink(addr->sun_path);
 	errno = err;
 	return -1;
 }
 
-static int listen_tcp(struct slice address)
-{
-	char host[64];
-	uint64_t port;
-	const char *colon = memrchr(address.p, ':', address.n);
-	struct sockaddr_in v4 = {.sin_family = AF_INET};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-
-	errno = EINVAL;
-	if (colon == NULL)
-		return -1;
-	struct slice name = {address.p, (size_t)(colon - address.p)};
-	if (!slice_to_u64((struct slice){colon + 1, address.n - name.n - 1}, 65535, &port))
-		return -1;
-	if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
-		name = (struct slice){name.p + 1, name.n - 2};
-	if (!slice_copy(slice_is(name, "localhost") ? SLICE_LIT("127.0.0.1") : name, host, sizeof(host)))
-		return -1;
-	v4.sin_port = htons((uint16_t)port);
-	v6.sin6_port = htons((uint16_t)port);
-	if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
-		return ntohl(v4.sin_addr.s_addr) >> 24 == 127 ? listen_on(AF_INET, &v4, sizeof(v4)) : -1;
-	if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 && IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr))
-		return listen_on(AF_INET6, &v6, sizeof(v6));
-	errno = EINVAL;
-	return -1;
-}
-
-static void remember_socket(struct spop_listener *listener, struct slice path)
+static void remember_socket(struct spop_listener *listener, const struct sockaddr_un *addr)
 {
 	struct stat st;
 
-	if (!slice_copy(path, listener->path, sizeof(listener->path)) || stat(listener->path, &st) != 0)
-		listener->path[0] = '\0';
+	if (stat(addr->sun_path, &st) != 0)
+		return;
+	memcpy(listener->path, addr->sun_path, sizeof(listener->path));
 	listener->device = st.st_dev;
 	listener->inode = st.st_ino;
 }
@@ -222,22 +191,22 @@ static void close_listeners(struct spop_server *server)
 bool spop_server_listen(struct spop_server *server, struct slice address, unsigned mode, struct slice group)
 {
 	struct spop_listener *listener = &server->listeners[server->listener_count];
-	struct slice prefix = SLICE_LIT("unix:");
+	struct sockaddr_storage addr;
+	socklen_t len;
 
-	if (server->listener_count == SPOP_LISTENERS_MAX) {
-		errno = ENFILE;
+	if (server->listener_count == SPOP_LISTENERS_MAX || !address_parse(address, &addr, &len)) {
+		errno = server->listener_count == SPOP_LISTENERS_MAX ? ENFILE : EINVAL;
 		return false;
 	}
 	*listener = (struct spop_listener){.server = server};
-	if (slice_starts(address, prefix)) {
-		struct slice path = {address.p + prefix.n, address.n - prefix.n};
-		listener->fd = listen_unix(path, mode, group);
-		remember_socket(listener, path);
-	} else {
-		listener->fd = listen_tcp(address);
-	}
+	if (addr.ss_family == AF_UNIX)
+		listener->fd = listen_unix((struct sockaddr_un *)&addr, mode, group);
+	else
+		listener->fd = listen_on(addr.ss_family, &addr, len);
 	if (listener->fd < 0)
 		return false;
+	if (addr.ss_family == AF_UNIX)
+		remember_socket(listener, (struct sockaddr_un *)&addr);
 	ev_io_init(&listener->io, on_acceptable, listener->fd, EV_READ);
 	listener->io.data = listener;
 	ev_io_start(server->loop, &listener->io);

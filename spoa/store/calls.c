@@ -195,37 +195,37 @@ void calls_done(struct store *store)
 {
 	ev_timer_stop(store->loop, &store->calls.timer);
 	free(store->calls.ring);
-	request_done(&store->calls.request);
+	wire_done(&store->calls.wire);
 }
 
 /* Hands the request to hiredis. When memory is short in the midst of it the link is dropped by the
  * loop, and until then nothing more may be sent or replies would be taken for others'. */
 static void transmit(struct store *store, struct slot slot)
 {
-	struct request *req = &store->calls.request;
+	struct wire *wire = &store->calls.wire;
 
 	slot.sent_us = clock_mono_us();
-	for (unsigned i = 0; i < req->count; i++) {
+	for (unsigned i = 0; i < wire->count; i++) {
 		ring_push(&store->calls, slot);
-		if (!store->condemned && !link_send(&store->link, &command, request_command(req, i)))
+		if (!store->condemned && !link_send(&store->link, &command, wire_command(wire, i)))
 			store->condemned = true;
 	}
-	store->stats.commands += req->count;
+	store->stats.commands += wire->count;
 	arm_timer(store);
 }
 
 static bool has_room(const struct store *store, unsigned room)
 {
 	return store->link.state == LINK_READY && !store->condemned &&
-	       store->calls.pending + store->calls.request.count <= store->config.max_pending + room &&
-	       store->calls.request.count > 0 && !store->calls.request.failed;
+	       store->calls.pending + store->calls.wire.count <= store->config.max_pending + room &&
+	       store->calls.wire.count > 0 && !store->calls.wire.failed;
 }
 
 bool calls_send_own(struct store *store, own_reply_fn *own, int argc, const char *const *argv)
 {
 	store->calls.building = NULL;
-	request_reset(&store->calls.request);
-	request_add_words(&store->calls.request, argc, argv);
+	wire_reset(&store->calls.wire);
+	wire_add_words(&store->calls.wire, argc, argv);
 	if (!has_room(store, OWN_RESERVE))
 		return false;
 	transmit(store, (struct slot){.own = own});
@@ -235,7 +235,7 @@ bool calls_send_own(struct store *store, own_reply_fn *own, int argc, const char
 void store_begin(struct store *store, struct store_call *call, int64_t deadline_us)
 {
 	store->calls.building = NULL;
-	request_reset(&store->calls.request);
+	wire_reset(&store->calls.wire);
 	if (call->active)
 		return;
 	call->store = store;
@@ -253,7 +253,7 @@ void store_command(struct store_call *call, int argc, const char *const *argv, c
 	struct calls *calls = &call->store->calls;
 
 	if (calls->building == call)
-		request_add(&calls->request, argc, argv, argvlen);
+		wire_add(&calls->wire, argc, argv, argvlen);
 }
 
 /* Calls mostly have the same time to live, so the place is found at the end at once. */
@@ -279,7 +279,7 @@ bool store_send(struct store_call *call)
 	}
 	store->stats.calls++;
 	call->active = true;
-	call->commands = store->calls.request.count;
+	call->commands = store->calls.wire.count;
 	insert_by_deadline(&store->calls.deadlines, call);
 	transmit(store, (struct slot){.call = call});
 	return true;
@@ -288,8 +288,8 @@ bool store_send(struct store_call *call)
 bool store_post(struct store *store, int argc, const char *const *argv, const size_t *argvlen)
 {
 	store->calls.building = NULL;
-	request_reset(&store->calls.request);
-	request_add(&store->calls.request, argc, argv, argvlen);
+	wire_reset(&store->calls.wire);
+	wire_add(&store->calls.wire, argc, argv, argvlen);
 	if (!store->probed || !has_room(store, 0)) {
 		store->stats.refused++;
 		return false;

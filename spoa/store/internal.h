@@ -25,7 +25,7 @@ struct calls {
 	struct list deadlines; /* calls not yet late, soonest first */
 	ev_timer timer;        /* for the soonest deadline or the oldest command's stall */
 	int64_t timer_us;      /* when it will fire */
-	struct request request;
+	struct wire wire;
 	struct store_call *building;
 };
 

@@ -177,12 +177,12 @@ static void on_ping(struct link *link, const redisReply *reply)
 /* Sends one command of the greeting; what fails is noticed by the limit on its time. */
 static void greet_with(struct link *link, struct link_command *command, int argc, const char *const *argv)
 {
-	struct request req = {.p = NULL};
+	struct wire wire = {.p = NULL};
 
-	request_add_words(&req, argc, argv);
-	if (!req.failed)
-		link_send(link, command, request_command(&req, 0));
-	request_done(&req);
+	wire_add_words(&wire, argc, argv);
+	if (!wire.failed)
+		link_send(link, command, wire_command(&wire, 0));
+	wire_done(&wire);
 }
 
 static void log_in(struct link *link)

@@ -9,9 +9,9 @@
 #include <ev.h>
 #include <hiredis/async.h>
 
-#include "store/request.h"
 #include "store/store.h"
 #include "store/url.h"
+#include "store/wire.h"
 
 enum link_state {
 	LINK_OFF,        /* not wanted */

@@ -15,17 +15,17 @@
 struct store;
 
 struct store_config {
-	struct slice url;          /* see store/url.h; a host name is resolved once, by store_new(). Copied. */
-	struct slice password;     /* when not empty, instead of the URL's (for a password file). Copied. */
+	struct slice url;      /* see store/url.h; a host name is resolved once, by store_new(). Copied. */
+	struct slice password; /* when not empty, instead of the URL's (for a password file). Copied. */
 	int64_t connect_timeout_us;
-	int64_t stall_us;          /* oldest unanswered command older than this: the connection is given up */
-	int64_t ping_interval_us;  /* ping of both connections; also measures Redis' clock */
-	int64_t ping_late_us;      /* a ping answered within this closes the breaker */
-	int64_t reconnect_min_us;  /* first pause, doubled to reconnect_max_us, each with jitter */
+	int64_t stall_us;         /* oldest unanswered command older than this: the connection is given up */
+	int64_t ping_interval_us; /* ping of both connections; also measures Redis' clock */
+	int64_t ping_late_us;     /* a ping answered within this closes the breaker */
+	int64_t reconnect_min_us; /* first pause, doubled to reconnect_max_us, each with jitter */
 	int64_t reconnect_max_us;
 	unsigned max_pending;      /* commands in flight; more are refused at once */
-	unsigned breaker_failures; /* consecutive late calls after which calls are refused at once until a ping
-				      is answered in time; 0: never */
+	unsigned breaker_failures; /* consecutive late calls after which calls are refused at once until a
+				      ping is answered in time; 0: never */
 };
 
 /* Defaults of everything but the URL. */
@@ -119,22 +119,23 @@ void store_on_state(struct store *store, store_state_fn *fn, void *ctx);
  * each change. One subscriber; false when there is one already or a prefix is unfit. */
 typedef void store_invalidate_fn(void *ctx, struct slice key);
 typedef void store_link_fn(void *ctx, bool link_up);
-bool store_track(struct store *store, const char *const *prefixes, unsigned count, store_invalidate_fn *on_key,
-		 store_link_fn *on_link, void *ctx) __attribute__((warn_unused_result));
+bool store_track(struct store *store, const char *const *prefixes, unsigned count,
+		 store_invalidate_fn *on_key, store_link_fn *on_link, void *ctx)
+	__attribute__((warn_unused_result));
 
 struct store_stats {
 	uint64_t commands;
 	uint64_t calls;
-	uint64_t late;          /* calls that missed their deadline */
-	uint64_t lost;          /* calls that ended with the connection */
-	uint64_t refused;       /* calls refused at once: down, breaker or full */
+	uint64_t late;    /* calls that missed their deadline */
+	uint64_t lost;    /* calls that ended with the connection */
+	uint64_t refused; /* calls refused at once: down, breaker or full */
 	uint64_t error_replies;
 	uint64_t connects;
 	uint64_t connect_failures;
 	uint64_t invalidations;
-	unsigned pending;       /* commands in flight */
+	unsigned pending; /* commands in flight */
 	bool up;
-	bool tracking;          /* invalidations are heard */
+	bool tracking; /* invalidations are heard */
 	bool breaker_open;
 	int64_t clock_offset_us; /* Redis' clock minus this host's; 0 before the first measurement */
 	char last_error[160];    /* why the connection was last given up; holds no credential */

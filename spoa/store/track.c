@@ -100,12 +100,12 @@ static void on_tracking(struct link *link, const redisReply *reply)
 
 static void send_words(struct track *track, struct link_command *command, int argc, const char *const *argv)
 {
-	struct request req = {.p = NULL};
+	struct wire wire = {.p = NULL};
 
-	request_add_words(&req, argc, argv);
-	if (!req.failed)
-		link_send(&track->link, command, request_command(&req, 0));
-	request_done(&req);
+	wire_add_words(&wire, argc, argv);
+	if (!wire.failed)
+		link_send(&track->link, command, wire_command(&wire, 0));
+	wire_done(&wire);
 }
 
 static void subscribe(struct track *track)

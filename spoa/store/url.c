@@ -5,17 +5,6 @@
 #include <netdb.h>
 #include <string.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Percent-decodes into a NUL-terminated buffer, so that %00 could hide what follows: refused. */
 static bool decode(struct slice s, char *buf, size_t cap)
 {
@@ -24,9 +13,9 @@ static bool decode(struct slice s, char *buf, size_t cap)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 		if (c == '%') {
-			if (s.n - i < 3 || hex_digit(s.p[i + 1]) < 0 || hex_digit(s.p[i + 2]) < 0)
+			if (s.n - i < 3 || slice_hex_digit(s.p[i + 1]) < 0 || slice_hex_digit(s.p[i + 2]) < 0)
 				return false;
-			c = (char)(hex_digit(s.p[i + 1]) * 16 + hex_digit(s.p[i + 2]));
+			c = (char)(slice_hex_digit(s.p[i + 1]) * 16 + slice_hex_digit(s.p[i + 2]));
 			i += 2;
 		}
 		if (c == '\0' || len + 1 >= cap)

@@ -1,35 +1,35 @@
 /* Commands in Redis' wire format, put together before they are handed to hiredis, so that a call is
  * sent whole or not at all. The memory is kept for the next request. */
-#ifndef TOLLGATE_STORE_REQUEST_H
-#define TOLLGATE_STORE_REQUEST_H
+#ifndef TOLLGATE_STORE_WIRE_H
+#define TOLLGATE_STORE_WIRE_H
 
 #include "base/slice.h"
 
 enum {
-	REQUEST_COMMANDS_MAX = 64,
-	REQUEST_BYTES_MAX = 1 << 20,
+	WIRE_COMMANDS_MAX = 64,
+	WIRE_BYTES_MAX = 1 << 20,
 };
 
-struct request {
+struct wire {
 	char *p;
 	size_t len;
 	size_t cap;
 	unsigned count;
 	bool failed; /* too large, or no memory: must not be sent */
-	size_t ends[REQUEST_COMMANDS_MAX];
+	size_t ends[WIRE_COMMANDS_MAX];
 };
 
-void request_reset(struct request *req);
+void wire_reset(struct wire *wire);
 
 /* Frees the memory and wipes what it held. */
-void request_done(struct request *req);
+void wire_done(struct wire *wire);
 
-void request_add(struct request *req, int argc, const char *const *argv, const size_t *argvlen);
+void wire_add(struct wire *wire, int argc, const char *const *argv, const size_t *argvlen);
 
 /* NUL-terminated words. */
-void request_add_words(struct request *req, int argc, const char *const *argv);
+void wire_add_words(struct wire *wire, int argc, const char *const *argv);
 
 /* Command `index`. The byte behind it can be read, which hiredis' look at the first word needs. */
-struct slice request_command(const struct request *req, unsigned index);
+struct slice wire_command(const struct wire *wire, unsigned index);
 
 #endif

@@ -106,6 +106,28 @@ def test_agent_stopped(gate, size):
     assert gate.slots_used() == 0
 
 
+def test_asked_twice_is_charged_once(gate):
+    """An agent that is late by one question's time: HAProxy asks again, and Redis holds one charge."""
+    key = gate.new_key(rpm=1000)
+    admitted, asked_again = [], 0
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for late in (0.16, 0.2, 0.24, 0.28):
+            with gate.stopped("agent"):
+                replies = [pool.submit(gate.chat, key=key["key"]) for _ in range(8)]
+                time.sleep(late)
+            admitted += [reply.id for reply in (future.result() for future in replies) if reply.status == 200]
+            gate.wait_server("agent1", "UP", backend="be_tollgated")
+    assert len(admitted) == 32
+    asked_again = gate.metric("tollgate_ratelimit_events_total", event="repeated") + gate.metric(
+        "tollgate_ratelimit_events_total", event="cancelled")
+    assert asked_again > 0
+    gate.wait_idle()
+    for request_id in admitted:
+        gate.completion(request_id)
+    modes = {gate.audit(request_id, "decision")[-1]["mode"] for request_id in admitted}
+    assert (modes, gate.window("k", key["id"])) == ({"redis"}, 32)
+
+
 def test_streams_outlive_the_agent(gate):
     """It decides, it does not carry; what it had admitted before it was killed is completed by the next one."""
     gate.fault(chunk_delay=0.15)

@@ -79,11 +79,12 @@ bool store_send(struct store_call *call)
 	return true;
 }
 
-bool store_track(struct store *store, const char *const *prefixes, unsigned count, store_invalidate_fn *on_key,
-		 store_link_fn *on_link, void *ctx)
+bool store_track(struct store *store, const char *const *prefixes, unsigned count,
+		 store_invalidate_fn *on_key, store_link_fn *on_link, void *ctx)
 {
 	(void)store;
-	cr_assert(count == 2 && strcmp(prefixes[0], "tg:key:") == 0 && strcmp(prefixes[1], "tg:tenant:") == 0);
+	cr_assert(count == 2 && strcmp(prefixes[0], "tg:key:") == 0 &&
+		  strcmp(prefixes[1], "tg:tenant:") == 0);
 	tell_key = on_key;
 	tell_link = on_link;
 	tell_ctx = ctx;
@@ -92,10 +93,12 @@ bool store_track(struct store *store, const char *const *prefixes, unsigned coun
 
 /* ---- replies ---- */
 
-static const char *const key_fields[] = {"v", "1", "tenant", "acme", "name", "ci", "role", "user", "state", "active",
-					 "mac1", HEX, "pep1", "3", "created", "1000", "expires", "0", "rpm", "60",
-					 "models", "", "networks", "", "priority", "0"};
-static const char *const tenant_fields[] = {"v", "1", "name", "Acme", "state", "active", "created", "5", "rpm", "0"};
+static const char *const key_fields[] = {
+	"v",      "1",    "tenant", "acme", "name",     "ci",      "role",     "user",    "state",
+	"active", "mac1", HEX,      "pep1", "3",        "created", "1000",     "expires", "0",
+	"rpm",    "60",   "models", "",     "networks", "",        "priority", "0"};
+static const char *const tenant_fields[] = {"v",      "1",       "name", "Acme", "state",
+					    "active", "created", "5",    "rpm",  "0"};
 
 enum { REPLY_MAX = 140 };
 

@@ -1,5 +1,7 @@
 /* Connecting: what is not accepted, what is tried again, and when the store says that it is up. */
+#include <arpa/inet.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "test_store_redis.h"
 
@@ -45,7 +47,8 @@ static int64_t cpu_us(void)
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+	return (int64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec +
+	       u.ru_stime.tv_usec;
 }
 
 Test(store_link, refuses_bad_configurations)
@@ -81,7 +84,8 @@ Test(store_link, wrong_password_is_never_up_and_does_not_spin)
 	uint64_t failures = stats_of(store).connect_failures;
 	idle_for(loop, 500000);
 	failures = stats_of(store).connect_failures - failures;
-	cr_expect(failures >= 5 && failures <= 25, "%lu attempts in 0.5 s at 25 to 50 ms", (unsigned long)failures);
+	cr_expect(failures >= 5 && failures <= 25, "%lu attempts in 0.5 s at 25 to 50 ms",
+		  (unsigned long)failures);
 	cr_expect(cpu_us() - cpu < 250000);
 	cr_expect(ups == 0 && !store_up(store) && stats_of(store).connects == 0);
 	cr_expect_str_eq(stats_of(store).last_error, "login refused: WRONGPASS");
@@ -264,6 +268,37 @@ Test(store_link, refused_tcp_connections_are_retried_and_freeing_is_clean)
 	cr_expect(ups == 0);
 	store_free(&store);
 	idle_for(loop, 50000);
+}
+
+static unsigned free_port(void)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert(bind(fd, (struct sockaddr *)&sa, len) == 0);
+	cr_assert(getsockname(fd, (struct sockaddr *)&sa, &len) == 0);
+	close(fd);
+	return ntohs(sa.sin_port);
+}
+
+Test(store_link, tcp_with_login_and_database)
+{
+	struct store_config config = redis_config(&redis);
+	const char *argv[] = {"SET", "where", "tcp"};
+	unsigned port = free_port();
+
+	redis_do(&redis, "CONFIG SET requirepass pw");
+	redis_do(&redis, "CONFIG SET port %d", (int)port);
+	snprintf(redis.url, sizeof(redis.url), "redis://:pw@localhost:%u/3", port);
+	config.url = slice_of(redis.url);
+	open_store(&config);
+	WAIT_FOR(loop, store_up(store));
+	cr_assert(store_post(store, 3, argv, (const size_t[]){3, 5, 3}));
+	redis_do(&redis, "SELECT 3");
+	WAIT_FOR(loop, redis_do(&redis, "EXISTS where") == 1);
+	redis_kill(&redis);
+	WAIT_FOR(loop, !store_up(store));
 }
 
 Test(store_link, freeing_at_every_stage_of_connecting_is_clean)

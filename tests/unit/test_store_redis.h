@@ -39,8 +39,8 @@ static inline void redis_exec(const struct redis *r, const char *extra)
 	f = fopen(config, "w");
 	if (f == NULL)
 		_exit(126);
-	fprintf(f, "port 0\nunixsocket %s\ndir %s\nsave \"\"\nappendonly no\nlogfile %s/log\n%s\n", r->socket, r->dir,
-		r->dir, extra);
+	fprintf(f, "port 0\nunixsocket %s\ndir %s\nsave \"\"\nappendonly no\nlogfile %s/log\n%s\n", r->socket,
+		r->dir, r->dir, extra);
 	fclose(f);
 	execlp("redis-server", "redis-server", config, (char *)NULL);
 	_exit(127);
@@ -68,7 +68,8 @@ static inline void redis_launch(struct redis *r, const char *extra)
 	if (r->pid == 0)
 		redis_exec(r, extra);
 	while (!redis_connect_admin(r)) {
-		cr_assert(waitpid(r->pid, &status, WNOHANG) == 0, "redis-server did not start: is it installed?");
+		cr_assert(waitpid(r->pid, &status, WNOHANG) == 0,
+			  "redis-server did not start: is it installed?");
 		cr_assert(clock_mono_us() < end, "redis-server does not answer");
 		usleep(2000);
 	}
@@ -153,12 +154,12 @@ static inline void turn(struct ev_loop *loop)
 	ev_timer_stop(loop, &guard);
 }
 
-#define WAIT_FOR(loop, condition)                                                                                      \
-	do {                                                                                                           \
-		int64_t wait_end = clock_mono_us() + WAIT_US;                                                          \
-		while (!(condition) && clock_mono_us() < wait_end)                                                     \
-			turn(loop);                                                                                    \
-		cr_assert(condition, "waited in vain for " #condition);                                                \
+#define WAIT_FOR(loop, condition) \
+	do { \
+		int64_t wait_end = clock_mono_us() + WAIT_US; \
+		while (!(condition) && clock_mono_us() < wait_end) \
+			turn(loop); \
+		cr_assert(condition, "waited in vain for " #condition); \
 	} while (0)
 
 /* Turns the loop for a time in which something must not happen. */

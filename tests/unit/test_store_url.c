@@ -131,8 +131,11 @@ Test(store_url, understands)
 Test(store_url, resolves_without_asking)
 {
 	static const char *const pairs[][2] = {
-		{"redis://localhost", "127.0.0.1"}, {"redis://LocalHost", "127.0.0.1"}, {"redis://[::1]", "::1"},
-		{"redis://192.0.2.1", "192.0.2.1"}, {"unix:///x", ""},
+		{"redis://localhost", "127.0.0.1"},
+		{"redis://LocalHost", "127.0.0.1"},
+		{"redis://[::1]", "::1"},
+		{"redis://192.0.2.1", "192.0.2.1"},
+		{"unix:///x", ""},
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

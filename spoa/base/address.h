@@ -1,6 +1,6 @@
 /* Addresses a listener may have: a unix socket, or host:port on this machine's loopback. */
-#ifndef TOLLGATE_HTTP_ADDRESS_H
-#define TOLLGATE_HTTP_ADDRESS_H
+#ifndef TOLLGATE_BASE_ADDRESS_H
+#define TOLLGATE_BASE_ADDRESS_H
 
 #include <sys/socket.h>
 
@@ -8,7 +8,7 @@
 
 /* unix:/path, 127.x.y.z:port, [::1]:port or localhost:port (127.0.0.1). False for anything else, other
  * hosts included: nothing of ours may be reachable from outside without HAProxy in front. */
-bool http_address_parse(struct slice text, struct sockaddr_storage *ret, socklen_t *ret_len)
+bool address_parse(struct slice text, struct sockaddr_storage *ret, socklen_t *ret_len)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -1,5 +1,5 @@
 /* Listener addresses. */
-#include "http/address.h"
+#include "base/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -42,7 +42,7 @@ static bool parse_v6(const char *host, uint16_t port, struct sockaddr_storage *r
 	return true;
 }
 
-bool http_address_parse(struct slice text, struct sockaddr_storage *ret, socklen_t *ret_len)
+bool address_parse(struct slice text, struct sockaddr_storage *ret, socklen_t *ret_len)
 {
 	static const struct slice unix_prefix = {"unix:", 5};
 	struct sockaddr_storage parsed = {0};
