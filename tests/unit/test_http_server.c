@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "http/address.h"
+#include "base/address.h"
 #include "http/ops.h"
 
 static struct http_config config_for(const char *listen)
@@ -160,14 +160,14 @@ Test(http_server, addresses)
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		struct sockaddr_storage addr = {.ss_family = 77};
 		socklen_t len;
-		bool ok = http_address_parse(slice_of(addresses[i].text), &addr, &len);
+		bool ok = address_parse(slice_of(addresses[i].text), &addr, &len);
 		cr_expect_eq(ok, addresses[i].ok, "%s", addresses[i].text);
 		cr_expect_eq(addr.ss_family, addresses[i].ok ? addresses[i].family : 77, "%s",
 			     addresses[i].text);
 	}
 	struct sockaddr_storage addr;
 	socklen_t len;
-	cr_expect(!http_address_parse(slice_of(longest), &addr, &len));
+	cr_expect(!address_parse(slice_of(longest), &addr, &len));
 }
 
 Test(http_server, only_loopback)

@@ -214,6 +214,22 @@ Test(store_link, a_redis_that_appears_later_is_found)
 	cr_expect(ups == 1 && downs == 0);
 }
 
+Test(store_link, a_redis_that_loads_its_data_is_not_up)
+{
+	struct store_config config = redis_config(&redis);
+
+	for (unsigned i = 0; i < 500; i++)
+		redis_do(&redis, "SET key-%d %s", (int)i, "some text, so that loading is interrupted often");
+	redis_do(&redis, "SAVE");
+	redis_kill(&redis);
+	redis_launch(&redis, "key-load-delay 1000\nloading-process-events-interval-bytes 1024");
+	open_store(&config);
+	WAIT_FOR(loop, strcmp(stats_of(store).last_error, "not ready: LOADING") == 0);
+	cr_expect(ups == 0);
+	WAIT_FOR(loop, store_up(store));
+	cr_expect(ups == 1 && downs == 0);
+}
+
 Test(store_link, a_stopped_redis_times_out_while_connecting)
 {
 	struct store_config config = redis_config(&redis);
