@@ -41,6 +41,13 @@ def chat_request(dialect, **more):
     return path, chat(**{**extra, **more})
 
 
+def dialect_of(path):
+    """The dialect in which a path is answered."""
+    if path == "/v1/messages" or path.startswith("/v1/messages/"):
+        return "anthropic"
+    return "openai" if path.startswith("/v1/") else "native"
+
+
 def error_type(dialect, status):
     if status == 413:
         return "request_too_large" if dialect == "anthropic" else "invalid_request_error"
@@ -75,6 +82,14 @@ def check_error(reply, dialect, status):
         assert error["request_id"] == reply.id
         message = error["error"]["message"]
     assert isinstance(message, str) and message
+    return message
+
+
+def refused(gate, reply, dialect, status):
+    """A complete refusal, of which no node knows."""
+    message = check_error(reply, dialect, status)
+    assert gate.node_events() == []
+    assert gate.key not in message
     return message
 
 

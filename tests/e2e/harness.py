@@ -19,7 +19,8 @@ import urllib.parse
 import urllib.request
 
 from answers import (  # noqa: F401 - the tests take all from here
-    CHAT_ROUTES, EMBEDDER, MODEL, Reply, chat, chat_request, check_error, parse_reply, read_reply, whole,
+    CHAT_ROUTES, EMBEDDER, MODEL, Reply, chat, chat_request, check_error, dialect_of, parse_reply, read_reply,
+    refused, whole,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -404,6 +405,6 @@ def unix_time(text):
 
 __all__ = [
     "CHAT_ROUTES", "EMBEDDER", "Gateway", "LOCAL", "MODEL", "ROOT", "Reply", "Sim", "alive", "chat", "chat_request",
-    "check_error", "most_in_window", "parse_metrics", "read_reply", "signal", "sum_metric",
+    "check_error", "dialect_of", "most_in_window", "parse_metrics", "read_reply", "refused", "signal", "sum_metric",
     "unix_time", "wait_until",
 ]

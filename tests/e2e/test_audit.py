@@ -32,6 +32,16 @@ def check_sequence(gate):
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_refusals_name_no_key_that_was_not_proven(gate):
+    """Whoever guesses an id must not be able to write under it. First of all: later refusals come in sums."""
+    own_id = gate.key.split("_")[1]
+    replies = [gate.chat(key=gate.key[:-1] + ("0" if gate.key[-1] != "0" else "1")),
+               gate.request("GET", "/api/tags")]
+    for reply in replies:
+        record = gate.decision(reply.id)
+        assert "key_id" not in record and own_id not in str(record)
+
+
 def test_as_many_admissions_as_nodes_saw_requests(gate):
     """And one completion for each, of the same request."""
     before = {record["request_id"] for record in gate.audit(kind="decision")}
@@ -80,16 +90,6 @@ def test_fields(gate):
     assert done["bytes_out"] >= len(reply.body) and 0 <= done["ttft_ms"] <= done["duration_ms"]
     for record in (decision, done):
         assert began - 1 < unix_time(record["time"]) < time.time() + 1
-
-
-def test_refusals_name_no_key_that_was_not_proven(gate):
-    """Whoever guesses an id must not be able to write under it."""
-    own_id = gate.key.split("_")[1]
-    replies = [gate.chat(key=gate.key[:-1] + ("0" if gate.key[-1] != "0" else "1")),
-               gate.request("GET", "/api/tags")]
-    for reply in replies:
-        record = gate.decision(reply.id)
-        assert "key_id" not in record and own_id not in str(record)
 
 
 def test_refusals_in_numbers_are_summed(gate):

