@@ -20,8 +20,10 @@ static void collect_decisions(const struct gate_stats *s, struct metrics_out *ou
 	}
 	metrics_counter(out, "tollgate_identified_total", "Keys found good before a large body was awaited.",
 			s->identified);
-	metrics_counter(out, "tollgate_decisions_cancelled_total",
-			"Decisions whose request ended or was asked again first.", s->cancelled);
+	metrics_counter(out, "tollgate_questions_repeated_total",
+			"Questions that HAProxy asked again because an answer took too long.", s->repeated);
+	metrics_counter(out, "tollgate_decisions_cancelled_total", "Decisions whose request ended first.",
+			s->cancelled);
 	metrics_family(out, "tollgate_decision_duration_seconds",
 		       "Time from the first byte of a question to its answer.", METRICS_HISTOGRAM);
 	metrics_sample_histogram(out, NULL, &s->decision_seconds);

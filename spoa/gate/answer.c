@@ -40,65 +40,89 @@ static void put_verdict(struct spop_actions *out, enum reason reason)
 }
 
 /* The policy that is nearest to refusing; HAProxy makes the header families of it. */
-static void put_limit(struct spop_actions *out, const struct request *r)
+static void put_limit(struct spop_actions *out, const struct limit_verdict *limit)
 {
-	if (r->limit.limit == 0)
+	if (limit->limit == 0)
 		return;
-	spop_actions_str(out, "rate_policy",
-			 slice_of(r->limit.scope == LIMIT_SCOPE_TENANT ? "tenant" : "key"));
-	spop_actions_int(out, "rate_limit", r->limit.limit);
-	spop_actions_int(out, "rate_remaining", r->limit.remaining);
-	spop_actions_int(out, "rate_reset", r->limit.reset_s);
-	if (r->limit.retry_after_s > 0)
-		spop_actions_int(out, "retry_after", r->limit.retry_after_s);
+	spop_actions_str(out, "rate_policy", slice_of(limit->scope == LIMIT_SCOPE_TENANT ? "tenant" : "key"));
+	spop_actions_int(out, "rate_limit", limit->limit);
+	spop_actions_int(out, "rate_remaining", limit->remaining);
+	spop_actions_int(out, "rate_reset", limit->reset_s);
+	if (limit->retry_after_s > 0)
+		spop_actions_int(out, "retry_after", limit->retry_after_s);
 }
 
-static void put_identity(struct spop_actions *out, const struct request *r)
+static void put_identity(struct spop_actions *out, const char *key_id, const char *tenant)
 {
-	if (r->grant.key_id[0] == '\0')
+	if (key_id[0] == '\0')
 		return;
-	spop_actions_str(out, "key", slice_of(r->grant.key_id));
-	spop_actions_str(out, "tenant", slice_of(r->grant.tenant));
+	spop_actions_str(out, "key", slice_of(key_id));
+	spop_actions_str(out, "tenant", slice_of(tenant));
 }
 
-static void put_admitted(struct spop_actions *out, const struct request *r)
+/* The entry holds all that an admission says, so that it can be said twice. */
+static void put_admitted(struct spop_actions *out, const struct inflight_entry *entry)
 {
+	put_verdict(out, REASON_OK);
 	spop_actions_str(out, "route", SLICE_LIT("ollama"));
-	spop_actions_int(out, "priority", r->grant.priority);
-	if (r->has_model)
-		spop_actions_str(out, "model", name_slice(&r->model));
-	if (r->node_given)
-		spop_actions_str(out, "node", slice_of(r->node));
+	spop_actions_int(out, "priority", entry->priority);
+	if (entry->model[0] != '\0')
+		spop_actions_str(out, "model", slice_of(entry->model));
+	if (entry->wanted_node[0] != '\0')
+		spop_actions_str(out, "node", slice_of(entry->wanted_node));
+	put_identity(out, entry->key_id, entry->tenant);
+	put_limit(out, &entry->limit);
 }
 
-bool answer_request(const struct request *r)
+static void put_refused(struct spop_actions *out, const struct request *r)
+{
+	char message[REQUEST_MESSAGE_MAX];
+
+	put_verdict(out, r->reason);
+	put_refusal(out, r->reason, r->dialect, refusal_message(r, message, sizeof(message)),
+		    r->entry ? slice_of(r->entry->id) : (struct slice){NULL, 0});
+	put_identity(out, r->grant.key_id, r->grant.tenant);
+	put_limit(out, &r->limit);
+}
+
+/* A connection that is gone has nobody waiting. */
+static void reply_to(const struct spop_ref *refs, unsigned count, const struct spop_actions *out)
+{
+	for (unsigned i = 0; i < count; i++)
+		(void)spop_reply(refs[i], out);
+}
+
+void answer_request(const struct request *r)
 {
 	uint8_t buf[ANSWER_MAX];
-	char message[REQUEST_MESSAGE_MAX];
 	struct spop_actions out = spop_actions_over(buf, sizeof(buf));
 
-	if (r->reason == REASON_OK && !r->admit) {
+	if (r->reason != REASON_OK) {
+		put_refused(&out, r);
+	} else if (r->admit) {
+		put_admitted(&out, r->entry);
+	} else {
 		spop_actions_str(&out, "who", SLICE_LIT("known"));
-		put_identity(&out, r);
-		return spop_reply(r->ref, &out);
+		put_identity(&out, r->grant.key_id, r->grant.tenant);
 	}
-	put_verdict(&out, r->reason);
-	if (r->reason == REASON_OK)
-		put_admitted(&out, r);
-	else
-		put_refusal(&out, r->reason, r->dialect, refusal_message(r, message, sizeof(message)),
-			    r->entry ? slice_of(r->entry->id) : (struct slice){NULL, 0});
-	put_identity(&out, r);
-	put_limit(&out, r);
-	return spop_reply(r->ref, &out);
+	reply_to(r->refs, r->ref_count, &out);
 }
 
-bool answer_refusal(struct spop_ref ref, enum reason reason, enum dialect dialect, struct slice id)
+void answer_again(struct spop_ref ref, const struct inflight_entry *entry)
+{
+	uint8_t buf[ANSWER_MAX];
+	struct spop_actions out = spop_actions_over(buf, sizeof(buf));
+
+	put_admitted(&out, entry);
+	reply_to(&ref, 1, &out);
+}
+
+void answer_refusal(struct spop_ref ref, enum reason reason, enum dialect dialect, struct slice id)
 {
 	uint8_t buf[ANSWER_MAX];
 	struct spop_actions out = spop_actions_over(buf, sizeof(buf));
 
 	put_verdict(&out, reason);
 	put_refusal(&out, reason, dialect, slice_of(reason_message(reason)), id);
-	return spop_reply(ref, &out);
+	reply_to(&ref, 1, &out);
 }

@@ -5,10 +5,13 @@
 
 #include "gate/request.h"
 
-/* Answers r->ref with r->reason. False when the connection is gone. */
-bool answer_request(const struct request *r);
+/* Answers all of r->refs with r->reason. */
+void answer_request(const struct request *r);
+
+/* Says again that the request of `entry` was admitted. */
+void answer_again(struct spop_ref ref, const struct inflight_entry *entry);
 
 /* Answers a NOTIFY for which there is no request object. */
-bool answer_refusal(struct spop_ref ref, enum reason reason, enum dialect dialect, struct slice id);
+void answer_refusal(struct spop_ref ref, enum reason reason, enum dialect dialect, struct slice id);
 
 #endif

@@ -138,18 +138,24 @@ static void read_head(struct request *r, const struct spop_message *head)
 	read_node(r, head);
 }
 
-/* HAProxy asks again about a request that is still being decided when the first answer took too long: the
- * old decision is for nobody now. */
+/* HAProxy asks again because the first answer took too long. False when this NOTIFY is another question
+ * than the one being decided, or one too many. */
+static bool join(struct request *r, struct spop_ref ref, bool admit)
+{
+	if (r->admit != admit || r->ref_count == REQUEST_REFS_MAX)
+		return false;
+	r->refs[r->ref_count++] = ref;
+	return true;
+}
+
+/* `admit` arrives while `identify` is still being decided: HAProxy has given up on that one. */
 static void supersede(struct request *old)
 {
 	directory_cancel(&old->ask);
-	if (old->limit_call != NULL)
-		limiter_cancel(old->limit_call);
-	old->limit_call = NULL;
 	old->entry->request = NULL;
 	old->entry = NULL;
 	if (!old->reading)
-		request_release(old);
+		gate_drop(old);
 }
 
 static void entry_fill(struct inflight_entry *entry, const struct request *r)
@@ -176,22 +182,37 @@ static void *gate_begin(void *ctx, struct spop_ref ref, const struct spop_messag
 	if (admit || slice_is(head->name, "identify"))
 		how = inflight_open(gate->inflight, id, arg_text(head, "ticket"), clock_mono_us(), &entry);
 	if (entry == NULL || (entry->state != INFLIGHT_OPEN && !admit)) {
-		(void)answer_refusal(ref, reason_of_open(how), dialect, id);
+		answer_refusal(ref, reason_of_open(how), dialect, id);
 		gate->stats.decisions[reason_of_open(how)]++;
 		return NULL;
 	}
-	if (entry->request != NULL)
+	if (entry->state == INFLIGHT_ADMITTED) {
+		answer_again(ref, entry);
+		gate->stats.repeated++;
+		return NULL;
+	}
+	if (entry->request != NULL) {
+		if (join(entry->request, ref, admit)) {
+			gate->stats.repeated++;
+			return NULL;
+		}
 		supersede(entry->request);
+	}
 	struct request *r = request_take(gate);
 	if (r == NULL) {
 		if (how == INFLIGHT_NEW)
 			inflight_remove(gate->inflight, entry);
-		(void)answer_refusal(ref, REASON_OVERLOAD, dialect, id);
+		answer_refusal(ref, REASON_OVERLOAD, dialect, id);
 		gate->stats.decisions[REASON_OVERLOAD]++;
 		return NULL;
 	}
-	*r = (struct request){
-		.gate = gate, .ref = ref, .entry = entry, .admit = admit, .busy = true, .reading = true};
+	*r = (struct request){.gate = gate,
+			      .refs = {ref},
+			      .ref_count = 1,
+			      .entry = entry,
+			      .admit = admit,
+			      .busy = true,
+			      .reading = true};
 	r->again = how == INFLIGHT_AGAIN;
 	r->body_len = body_len;
 	read_head(r, head);
@@ -294,6 +315,9 @@ static void entry_admit(struct request *r)
 	memcpy(entry->key_id, r->grant.key_id, sizeof(entry->key_id));
 	memcpy(entry->tenant, r->grant.tenant, sizeof(entry->tenant));
 	memcpy(entry->model, r->model.text, r->has_model ? sizeof(entry->model) : 1);
+	memcpy(entry->wanted_node, r->node, sizeof(entry->wanted_node));
+	entry->priority = r->grant.priority;
+	entry->limit = r->limit;
 	entry->recorded = r->limit.mode == LIMIT_MODE_REDIS;
 	inflight_move(gate->inflight, entry, INFLIGHT_ADMITTED, clock_mono_us());
 }
@@ -314,11 +338,11 @@ void gate_finish(struct request *r, enum reason reason)
 	else
 		gate->stats.decisions[r->reason]++;
 	metrics_observe(&gate->stats.decision_seconds, (double)(clock_mono_us() - r->started_us) / 1e6);
-	(void)answer_request(r); /* a connection that is gone has nobody waiting */
+	if (r->reason == REASON_OK && r->admit)
+		entry_admit(r);
+	answer_request(r);
 	if (r->reason != REASON_OK)
 		ending_forget(gate, r->entry);
-	else if (r->admit)
-		entry_admit(r);
 	request_release(r);
 }
 
@@ -329,6 +353,9 @@ void gate_drop(struct request *r)
 		limiter_cancel(r->limit_call);
 	r->limit_call = NULL;
 	r->gate->stats.cancelled++;
+	/* Nobody waits for it, but the connection counts what it has not answered. */
+	r->reason = REASON_INTERNAL;
+	answer_request(r);
 	request_release(r);
 }
 

@@ -57,6 +57,7 @@ void gate_completion(struct gate *gate, char *line, size_t n);
 struct gate_stats {
 	uint64_t decisions[REASON_COUNT]; /* of admit, and refusals of identify */
 	uint64_t identified;
+	uint64_t repeated;  /* questions that were asked again */
 	uint64_t cancelled; /* decisions whose stream ended first */
 	uint64_t completions[COMPLETION_FINISHES];
 	uint64_t completions_malformed;

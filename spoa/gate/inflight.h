@@ -8,12 +8,14 @@
 #include "auth/record.h"
 #include "base/list.h"
 #include "base/table.h"
+#include "limit/limiter.h"
 #include "ollama/name.h"
 #include "ollama/route.h"
 
 enum {
 	INFLIGHT_ID_MAX = 64,     /* bytes of HAProxy's unique id and of the ticket */
 	INFLIGHT_SOURCE_MAX = 46, /* an address as text */
+	INFLIGHT_NODE_MAX = 64,   /* bytes of a node's name */
 	STREAM_END_NAME = 64,     /* a server's or backend's name, with its NUL */
 };
 
@@ -44,7 +46,8 @@ struct stream_end {
 	int64_t total_ms;
 };
 
-/* What a completion record needs is kept here, since HAProxy's line is not trusted with it. */
+/* What a completion record needs and what an answer that is given twice says are kept here, since HAProxy's
+ * line is not trusted with it. */
 struct inflight_entry {
 	struct table_node node;
 	struct list link; /* on the list of its state, oldest first */
@@ -56,6 +59,9 @@ struct inflight_entry {
 	char tenant[RECORD_TENANT_MAX + 1];
 	char source[INFLIGHT_SOURCE_MAX + 1];
 	char model[NAME_MAX_LEN + 1];
+	char wanted_node[INFLIGHT_NODE_MAX + 1]; /* that the client asked for */
+	int priority;
+	struct limit_verdict limit;
 	const char *method;        /* literal */
 	const struct route *route; /* NULL until known */
 	void *request;             /* the decision in progress, owned by the gate; NULL when there is none */

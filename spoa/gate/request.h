@@ -16,8 +16,8 @@
 #include "spop/agent.h"
 
 enum {
-	REQUEST_NODE_MAX = 64,     /* bytes of a node's name */
 	REQUEST_MESSAGE_MAX = 512, /* bytes of the sentence for the client */
+	REQUEST_REFS_MAX = 4,      /* times HAProxy may ask about one request while it is being decided */
 };
 
 /* What the key's record allows this request, copied because records do not outlive the loop's turn. */
@@ -32,7 +32,10 @@ struct grant {
 struct request {
 	struct list link; /* on the pool's free list */
 	struct gate *gate;
-	struct spop_ref ref;
+	/* Everybody who asks about this request gets its answer: which of them HAProxy still listens to
+	 * cannot be known, since frames on two connections may be read in either order. */
+	struct spop_ref refs[REQUEST_REFS_MAX];
+	unsigned ref_count;
 	struct inflight_entry *entry; /* NULL once its stream has ended: then nobody waits for an answer */
 	bool admit;                   /* else identify */
 	bool again;                   /* HAProxy asks for the second time */
@@ -46,7 +49,7 @@ struct request {
 	char source[INFLIGHT_SOURCE_MAX + 1];
 	bool source_known;
 	struct netaddr address;
-	char node[REQUEST_NODE_MAX + 1];
+	char node[INFLIGHT_NODE_MAX + 1];
 	bool node_given;
 	bool node_valid;
 	const char *method; /* literal */

@@ -29,7 +29,7 @@ void decide(struct request *r);
 /* gate.c: answers with `reason` and ends the decision. */
 void gate_finish(struct request *r, enum reason reason);
 
-/* gate.c: ends the decision without an answer. */
+/* gate.c: ends a decision that nobody waits for. */
 void gate_drop(struct request *r);
 
 /* ending.c: gives back what an entry holds and forgets it. */

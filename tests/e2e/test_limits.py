@@ -38,10 +38,9 @@ class Tally:
         return [request_id for _, own, _, request_id in self.seen if own == status]
 
     def check_statuses(self):
-        """Admitted or limited. On a starved machine HAProxy may give up on the agent: rarely, and closed."""
+        """Admitted or limited, and nothing else."""
         counts = collections.Counter(status for _, status, _, _ in self.seen)
-        assert counts[200] and counts[429] and set(counts) <= {200, 429, 503}, counts
-        assert counts[503] <= len(self.seen) / 100, counts
+        assert counts[200] and counts[429] and set(counts) == {200, 429}, counts
 
 
 def flood(gateways, keys, clients):
