@@ -275,7 +275,8 @@ static void record_decision(struct request *r, bool *ret_taken)
 	d.verdict = slice_of(verdict_name(reason_verdict(r->reason)));
 	d.reason = slice_of(reason_name(r->reason));
 	d.status = reason_status(r->reason);
-	d.node = r->node_given && r->node_valid ? slice_of(r->node) : (struct slice){NULL, 0};
+	/* Of a request that is refused it is only a client's header. */
+	d.node = d.admitted ? slice_of(r->node) : (struct slice){NULL, 0};
 	d.bytes_in = (int64_t)r->body_size;
 	d.duration_us = clock_mono_us() - r->started_us;
 	if (r->limit.limit > 0) {
