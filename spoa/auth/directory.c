@@ -60,7 +60,7 @@ void directory_config_defaults(struct directory_config *config)
 		.max_entries = 8192,
 		.max_negative = 4096,
 		.max_lookups = 256,
-		.lookup_rate = 200,
+		.lookup_rate = 5000,
 		.negative_ttl_us = 30000000,
 		.revalidate_us = 5000000,
 		.stale_max_us = 300000000,

@@ -52,7 +52,7 @@ struct agent {
 
 static bool failed(const char *part, const char *why)
 {
-	log_error("start.failed", "part=%s err=\"%s\"", part, why);
+	log_error("part.failed", "part=%s err=\"%s\"", part, why);
 	return false;
 }
 
@@ -221,7 +221,7 @@ static bool start_spop(struct agent *a)
 		if (spop_server_listen(a->spop, slice_of(address), c->spop.socket_mode,
 				       slice_of(c->spop.socket_group)))
 			continue;
-		log_error("start.failed", "part=spop.listen address=%s err=\"%s\"", address, strerror(errno));
+		log_error("part.failed", "part=spop.listen address=%s err=\"%s\"", address, strerror(errno));
 		return false;
 	}
 	return true;
@@ -379,15 +379,16 @@ static void on_change(void *ctx, const char *section, const char *name, bool app
 	*restart = *restart || !applied;
 }
 
-static void reload_peppers(struct agent *a)
+static bool reload_peppers(struct agent *a)
 {
 	struct peppers *fresh;
 
 	if (!peppers_open(a->config->auth.pepper_file, &fresh))
-		return;
+		return false;
 	gate_set_peppers(a->gate, fresh);
 	peppers_free(&a->peppers);
 	a->peppers = fresh;
+	return true;
 }
 
 void agent_reload(struct agent *a)
@@ -403,8 +404,10 @@ void agent_reload(struct agent *a)
 		return;
 	}
 	config_reload(a->config, &fresh, on_change, &restart);
+	config_free(&fresh);
 	log_threshold = a->config->log.level;
-	reload_peppers(a);
-	(void)audit_event(a->audit, AUDIT_CONFIG_RELOAD, true, slice_of(a->config_path));
-	log_info("config.reloaded", "config=%s restart_needed=%s", a->config_path, restart ? "yes" : "no");
+	bool ok = reload_peppers(a);
+	(void)audit_event(a->audit, AUDIT_CONFIG_RELOAD, ok, slice_of(a->config_path));
+	log_info("config.reloaded", "config=%s peppers=%s restart_needed=%s", a->config_path,
+		 ok ? "reloaded" : "kept", restart ? "yes" : "no");
 }

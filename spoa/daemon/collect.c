@@ -48,6 +48,9 @@ static void collect_streams(const struct gate_stats *s, struct metrics_out *out)
 	metrics_counter(out, "tollgate_completions_recovered_total",
 			"Completions of requests that this process did not admit itself.",
 			s->completions_recovered);
+	metrics_counter(out, "tollgate_completions_dropped_total",
+			"Completions of other processes' requests that could not be looked up.",
+			s->completions_dropped);
 	metrics_gauge(out, "tollgate_inflight_requests", "Admitted requests whose stream has not ended.",
 		      s->admitted);
 	metrics_gauge(out, "tollgate_deciding_requests", "Requests being decided.", s->deciding);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "daemon/agent.h"
@@ -120,6 +121,7 @@ static int run(struct config *config, const char *path)
 	ev_signal term, interrupt, hangup;
 
 	log_threshold = config->log.level;
+	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a core would hold peppers and keys */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit shows as a failed write, which the audit log handles */
 	struct agent *agent = agent_new(loop, config, path);

@@ -95,7 +95,7 @@ const struct setting settings[] = {
 		RANGE(0, 24 * H)),
 	SETTING(auth, max_lookups, SETTING_COUNT, "1024", "Records being read at one time.",
 		RANGE(1, 1000000)),
-	SETTING(auth, lookup_rate, SETTING_COUNT, "200",
+	SETTING(auth, lookup_rate, SETTING_COUNT, "5000",
 		"Lookups a second of ids that are not held; 0: no limit.", RANGE(0, 1000000)),
 
 	SETTING(limits, max_requests, SETTING_COUNT, "8192",

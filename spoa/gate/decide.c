@@ -46,8 +46,8 @@ static enum reason take_budget(struct request *r)
 {
 	struct inflight_entry *entry = r->entry;
 
-	if (entry->budget > 0)
-		return REASON_OK; /* HAProxy asks again */
+	if (entry->budget > 0 || r->body_size == 0)
+		return REASON_OK;
 	if (!budget_take(r->gate->budget, slice_of(r->grant.tenant), r->body_size))
 		return REASON_BODY_BUDGET;
 	memcpy(entry->tenant, r->grant.tenant, sizeof(entry->tenant));
@@ -71,6 +71,10 @@ static void on_records(struct request *r, enum directory_outcome outcome,
 					   clock_wall_us() / 1000000);
 	if (reason == REASON_OK && !r->admit)
 		reason = take_budget(r);
+	/* Before the limits are charged: a refusal for the audit log's sake costs the client nothing. */
+	if (reason == REASON_OK && !r->gate->config.admit_without_audit &&
+	    !audit_writable(r->gate->parts.audit))
+		reason = REASON_AUDIT;
 	if (reason == REASON_OK && r->admit)
 		ask_limiter(r);
 	else

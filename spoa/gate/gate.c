@@ -9,7 +9,7 @@
 #include "gate/answer.h"
 #include "gate/state.h"
 
-enum { SLAB_REQUESTS = 64, ORPHANS_MAX = 8192, BUDGET_TENANTS = 4096 };
+enum { SLAB_REQUESTS = 64, ORPHANS_MAX = 8192, BUDGET_TENANTS = 4096, QUESTION_MAX_MS = 1000 };
 
 /* ---- the pool ---- */
 
@@ -40,6 +40,7 @@ static struct request *request_take(struct gate *gate)
 static void request_release(struct request *r)
 {
 	OPENSSL_cleanse(r->credential, sizeof(r->credential));
+	OPENSSL_cleanse(&r->scan, sizeof(r->scan)); /* holds the last bytes of what it read */
 	if (r->entry != NULL && r->entry->request == r)
 		r->entry->request = NULL;
 	r->entry = NULL;
@@ -138,14 +139,34 @@ static void read_head(struct request *r, const struct spop_message *head)
 	read_node(r, head);
 }
 
-/* HAProxy asks again because the first answer took too long. False when this NOTIFY is another question
- * than the one being decided, or one too many. */
+/* HAProxy asks again because the first answer took too long. False when the first question is not whole
+ * yet, perhaps never will be, or is another one. */
 static bool join(struct request *r, struct spop_ref ref, bool admit)
 {
-	if (r->admit != admit || r->ref_count == REQUEST_REFS_MAX)
+	if (r->reading || r->admit != admit || r->ref_count == REQUEST_REFS_MAX)
 		return false;
 	r->refs[r->ref_count++] = ref;
 	return true;
+}
+
+/* What is asked twice must be the same both times. */
+static bool same_question(const struct inflight_entry *entry, const struct spop_message *head,
+			  uint64_t body_len)
+{
+	struct route_match match;
+
+	(void)route_find(arg_text(head, "method"), arg_text(head, "path"), &match);
+	return entry->route == match.route && entry->method == method_literal(arg_text(head, "method")) &&
+	       entry->body_len == body_len;
+}
+
+/* HAProxy has long given up on a question that lay in a socket for so long; on this host the clocks are
+ * one. */
+static bool too_old(const struct spop_message *head)
+{
+	uint64_t ts = arg_size(head, "ts");
+
+	return ts > 0 && clock_wall_us() / 1000 - (int64_t)ts > QUESTION_MAX_MS;
 }
 
 /* `admit` arrives while `identify` is still being decided: HAProxy has given up on that one. */
@@ -162,62 +183,77 @@ static void entry_fill(struct inflight_entry *entry, const struct request *r)
 {
 	entry->route = r->match.route;
 	entry->method = r->method;
+	entry->body_len = r->body_len;
 	memcpy(entry->source, r->source, sizeof(entry->source));
 }
 
-static enum reason reason_of_open(enum inflight_open how)
+static void *refuse(struct gate *gate, struct spop_ref ref, const struct spop_message *head,
+		    enum reason reason)
 {
-	return how == INFLIGHT_FULL ? REASON_OVERLOAD : REASON_INTERNAL;
+	bool anthropic = arg_text(head, "anthropic_version").n > 0;
+
+	answer_refusal(ref, reason, dialect_of(arg_text(head, "path"), anthropic), arg_text(head, "id"));
+	gate->stats.decisions[reason]++;
+	return NULL;
+}
+
+/* The entry was there before. True when the question has its answer, or will get that of the first. */
+static bool asked_again(struct gate *gate, struct inflight_entry *entry, struct spop_ref ref,
+			const struct spop_message *head, uint64_t body_len, bool admit)
+{
+	if (!entry->asked)
+		return false;
+	gate->stats.repeated++;
+	if (!admit || !same_question(entry, head, body_len)) {
+		(void)refuse(gate, ref, head, REASON_INTERNAL);
+		return true;
+	}
+	if (entry->state == INFLIGHT_ADMITTED) {
+		answer_again(ref, entry);
+		return true;
+	}
+	return entry->request != NULL && join(entry->request, ref, admit);
+}
+
+static struct request *request_begin(struct gate *gate, struct inflight_entry *entry, struct spop_ref ref,
+				     bool admit)
+{
+	if (entry->request != NULL)
+		supersede(entry->request);
+	struct request *r = request_take(gate);
+	if (r == NULL)
+		return NULL;
+	*r = (struct request){.gate = gate, .refs = {ref}, .ref_count = 1, .entry = entry, .admit = admit};
+	r->busy = true;
+	r->reading = true;
+	r->again = entry->asked;
+	entry->request = r;
+	entry->asked = entry->asked || admit;
+	return r;
 }
 
 static void *gate_begin(void *ctx, struct spop_ref ref, const struct spop_message *head, uint64_t body_len)
 {
 	struct gate *gate = ctx;
-	struct slice id = arg_text(head, "id");
-	enum dialect dialect = dialect_of(arg_text(head, "path"), arg_text(head, "anthropic_version").n > 0);
 	struct inflight_entry *entry = NULL;
 	bool admit = slice_is(head->name, "admit");
-	enum inflight_open how = INFLIGHT_FOREIGN;
+	enum inflight_open how = INFLIGHT_ENDED;
 
-	if (admit || slice_is(head->name, "identify"))
-		how = inflight_open(gate->inflight, id, arg_text(head, "ticket"), clock_mono_us(), &entry);
-	if (entry == NULL || (entry->state != INFLIGHT_OPEN && !admit)) {
-		answer_refusal(ref, reason_of_open(how), dialect, id);
-		gate->stats.decisions[reason_of_open(how)]++;
+	if ((admit || slice_is(head->name, "identify")) && !too_old(head))
+		how = inflight_open(gate->inflight, arg_text(head, "id"), arg_text(head, "ticket"),
+				    clock_mono_us(), &entry);
+	if (entry == NULL)
+		return refuse(gate, ref, head, how == INFLIGHT_FULL ? REASON_OVERLOAD : REASON_INTERNAL);
+	if (how == INFLIGHT_AGAIN && asked_again(gate, entry, ref, head, body_len, admit))
 		return NULL;
-	}
-	if (entry->state == INFLIGHT_ADMITTED) {
-		answer_again(ref, entry);
-		gate->stats.repeated++;
-		return NULL;
-	}
-	if (entry->request != NULL) {
-		if (join(entry->request, ref, admit)) {
-			gate->stats.repeated++;
-			return NULL;
-		}
-		supersede(entry->request);
-	}
-	struct request *r = request_take(gate);
+	struct request *r = request_begin(gate, entry, ref, admit);
 	if (r == NULL) {
-		if (how == INFLIGHT_NEW)
-			inflight_remove(gate->inflight, entry);
-		answer_refusal(ref, REASON_OVERLOAD, dialect, id);
-		gate->stats.decisions[REASON_OVERLOAD]++;
-		return NULL;
+		ending_forget(gate, entry);
+		return refuse(gate, ref, head, REASON_OVERLOAD);
 	}
-	*r = (struct request){.gate = gate,
-			      .refs = {ref},
-			      .ref_count = 1,
-			      .entry = entry,
-			      .admit = admit,
-			      .busy = true,
-			      .reading = true};
-	r->again = how == INFLIGHT_AGAIN;
 	r->body_len = body_len;
 	read_head(r, head);
 	entry_fill(entry, r);
-	entry->request = r;
 	scan_init(&r->scan, r->match.route ? r->match.route->names : 0);
 	return r;
 }

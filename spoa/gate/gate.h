@@ -64,6 +64,7 @@ struct gate_stats {
 	uint64_t completions_unmatched; /* lines of requests that were not admitted here, or forged ones */
 	uint64_t
 		completions_recovered; /* of requests another agent, or this one before a restart, admitted */
+	uint64_t completions_dropped;  /* that could not be looked up: too many, or no Redis */
 	uint64_t audit_refused;        /* records the audit log did not take */
 	uint64_t prompt_tokens;
 	uint64_t completion_tokens;

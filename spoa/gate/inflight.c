@@ -145,7 +145,10 @@ struct inflight_entry *inflight_end(struct inflight *in, struct slice id, struct
 		tombstone_set(in, id, ticket);
 		return NULL;
 	}
-	return ticket_equal(entry->ticket, ticket) && entry->state != INFLIGHT_ENDING ? entry : NULL;
+	if (!ticket_equal(entry->ticket, ticket) || entry->state == INFLIGHT_ENDING)
+		return NULL;
+	tombstone_set(in, id, ticket); /* the second question about it may still be on its way */
+	return entry;
 }
 
 void inflight_move(struct inflight *in, struct inflight_entry *entry, enum inflight_state state,

@@ -66,6 +66,8 @@ struct inflight_entry {
 	const struct route *route; /* NULL until known */
 	void *request;             /* the decision in progress, owned by the gate; NULL when there is none */
 	uint64_t budget;           /* bytes held in the body budget for `tenant` */
+	uint64_t body_len;         /* of the first question; the second must be the same */
+	bool asked;                /* `admit` was asked before */
 	bool recorded;             /* Redis holds its admission record */
 	struct gate *gate;         /* set with `end`, for the callback that settles */
 	struct stream_end end;
@@ -88,8 +90,8 @@ void inflight_free(struct inflight **in);
 enum inflight_open inflight_open(struct inflight *in, struct slice id, struct slice ticket, int64_t now_us,
 				 struct inflight_entry **ret);
 
-/* The entry that a line with this id and ticket ends. NULL when there is none: the line is then
- * remembered as a tombstone. */
+/* The entry that a line with this id and ticket ends, NULL when there is none. The line is remembered as a
+ * tombstone, so that a question that comes after it is not decided any more. */
 struct inflight_entry *inflight_end(struct inflight *in, struct slice id, struct slice ticket);
 
 void inflight_move(struct inflight *in, struct inflight_entry *entry, enum inflight_state state,

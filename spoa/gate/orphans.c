@@ -55,8 +55,10 @@ void orphans_add(struct orphans *o, const struct completion *line)
 {
 	struct orphan *slot = &o->ring[(o->head + o->count) % o->capacity];
 
-	if (o->count == o->capacity || slot->asking)
+	if (o->count == o->capacity || slot->asking) {
+		o->gate->stats.completions_dropped++;
 		return;
+	}
 	if (!slice_copy(line->id, slot->id, sizeof(slot->id)) ||
 	    !slice_copy(line->ticket, slot->ticket, sizeof(slot->ticket)))
 		return;
@@ -87,6 +89,8 @@ static void on_found(void *ctx, bool known, const struct admission_attempt *atte
 	struct orphan *orphan = ctx;
 	size_t ticket_len = strlen(orphan->ticket);
 
+	if (!known)
+		orphan->gate->stats.completions_dropped++;
 	if (!known || attempt == NULL || attempt->ticket.n != ticket_len ||
 	    CRYPTO_memcmp(attempt->ticket.p, orphan->ticket, ticket_len) != 0 ||
 	    !slice_copy(attempt->key, orphan->key_id, sizeof(orphan->key_id)) ||

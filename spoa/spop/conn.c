@@ -17,8 +17,11 @@ static void mark_dirty(struct spop_conn *conn)
 		list_append(&conn->server->dirty, &conn->dirty);
 }
 
+/* What lay in it may have been a credential or a prompt. */
 static void drop_buffer(uint8_t **p, size_t *cap, size_t keep)
 {
+	if (*cap > 0)
+		explicit_bzero(*p, *cap);
 	if (*cap <= keep)
 		return;
 	free(*p);
@@ -299,9 +302,12 @@ static bool keep(struct spop_conn *conn, const uint8_t *p, size_t n)
 {
 	if (conn->in_len + n > conn->in_cap) {
 		size_t cap = conn->in_len + n < 4096 ? 4096 : conn->in_len + n;
-		uint8_t *grown = realloc(conn->in, cap);
+		uint8_t *grown = malloc(cap);
 		if (grown == NULL)
 			return false;
+		if (conn->in_len > 0)
+			memcpy(grown, conn->in, conn->in_len);
+		drop_buffer(&conn->in, &conn->in_cap, 0);
 		conn->in = grown;
 		conn->in_cap = cap;
 	}
@@ -382,6 +388,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	if (conn->in_len == 0 && conn->state != CONN_BODY)
 		conn->since_us = clock_mono_us();
 	take_read(conn, (size_t)n);
+	explicit_bzero(server->scratch, (size_t)n);
 	if (conn->generation == generation)
 		update_reading(conn);
 }
