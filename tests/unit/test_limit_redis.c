@@ -26,7 +26,6 @@ static int64_t fixed_us; /* the clock the limiters are shown, 0 = Redis' */
 
 struct answer {
 	unsigned calls;
-	int64_t at_us;
 	struct limit_verdict v;
 };
 
@@ -34,7 +33,6 @@ static void on_verdict(void *ctx, const struct limit_verdict *v)
 {
 	struct answer *a = ctx;
 	a->calls++;
-	a->at_us = clock_mono_us();
 	a->v = *v;
 }
 
@@ -273,20 +271,20 @@ Test(redis, a_stopped_redis_is_answered_for_and_its_charges_taken_back)
 
 	(void)admit(0, "before", 10);
 	(void)kill(redis, SIGSTOP);
-	int64_t start_us = clock_mono_us();
 	for (unsigned i = 0; i < 8; i++) {
 		char id[16];
 		(void)snprintf(id, sizeof(id), "late-%u", i);
 		struct limit_ask ask = ask_of(id, 10);
 		(void)limiter_admit(limiters[i % 2], &ask, on_verdict, &a[i]);
 	}
-	pass(650000);
-	(void)kill(redis, SIGCONT);
+	/* Answered while Redis is stopped; how soon is tested on a virtual clock. */
+	for (unsigned turn = 0; turn < 100 && a[7].calls == 0; turn++)
+		pass(50000);
 	for (unsigned i = 0; i < 8; i++) {
 		cr_assert_eq(a[i].calls, 1);
 		cr_expect_eq(a[i].v.mode, LIMIT_MODE_LOCAL);
-		cr_expect_leq(a[i].at_us - start_us, 640000);
 	}
+	(void)kill(redis, SIGCONT);
 	pass(1000000);
 	for (unsigned i = 0; i < INSTANCES; i++)
 		await_up(i, true);
