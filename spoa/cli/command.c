@@ -4,15 +4,28 @@
 #include <assert.h>
 #include <stdarg.h>
 
-static const struct cli_option common_options[] = {
-	{"redis", "URL",
-	 "Redis to work on; default: $TOLLGATE_REDIS_URL (better there, others can read arguments)", false,
-	 false},
-	{"json", NULL, "print JSON instead of text", false, false},
-	{"help", NULL, "print this help", false, false},
+static const struct common_option {
+	struct cli_option option;
+	unsigned without; /* the bit that leaves it out */
+} common_options[] = {
+	{{"redis", "URL",
+	  "Redis to work on; default: $TOLLGATE_REDIS_URL (better there, others can read arguments)", false,
+	  false},
+	 CLI_WITHOUT_REDIS},
+	{{"json", NULL, "print JSON instead of text", false, false}, CLI_WITHOUT_JSON},
+	{{"help", NULL, "print this help", false, false}, 0},
 };
 
 enum { COMMON = sizeof(common_options) / sizeof(common_options[0]) };
+
+const char cli_exit_text[] = "0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict";
+
+static struct strbuf *captured;
+
+void cli_capture(struct strbuf *to)
+{
+	captured = to;
+}
 
 __attribute__((format(printf, 2, 0))) static void say(const char *prefix, const char *fmt, va_list ap)
 {
@@ -22,12 +35,24 @@ __attribute__((format(printf, 2, 0))) static void say(const char *prefix, const 
 	(void)fputc('\n', stderr);
 }
 
+__attribute__((format(printf, 1, 0))) static void collect(const char *fmt, va_list ap)
+{
+	char text[512];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	strbuf_puts(captured, captured->len > 0 ? "; " : "");
+	strbuf_puts(captured, text);
+}
+
 void cli_error(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	say("tollgate: ", fmt, ap);
+	if (captured != NULL)
+		collect(fmt, ap);
+	else
+		say("tollgate: ", fmt, ap);
 	va_end(ap);
 }
 
@@ -46,7 +71,27 @@ const struct cli_option *cli_option_at(const struct cli_command *command, size_t
 	if (i < command->option_count)
 		return &command->options[i];
 	i -= command->option_count;
-	return i < COMMON ? &common_options[i] : NULL;
+	for (size_t k = 0; k < COMMON; k++)
+		if ((common_options[k].without & command->without) == 0 && i-- == 0)
+			return &common_options[k].option;
+	return NULL;
+}
+
+void cli_name(const struct cli_command *command, struct strbuf *sb)
+{
+	strbuf_puts(sb, command->group);
+	strbuf_puts(sb, command->verb != NULL ? " " : "");
+	strbuf_puts(sb, command->verb != NULL ? command->verb : "");
+}
+
+void cli_synopsis(const struct cli_command *command, struct strbuf *sb)
+{
+	cli_name(command, sb);
+	for (int i = 0; i < 2; i++) {
+		const char *argument = i == 0 ? command->argument : command->second;
+		strbuf_puts(sb, argument != NULL ? " " : "");
+		strbuf_puts(sb, argument != NULL ? argument : "");
+	}
 }
 
 static const struct cli_option *find_option(const struct cli_command *command, struct slice name,
@@ -119,11 +164,19 @@ static bool take_argument(struct cli *cli, const char *text)
 		cli_error("this command takes no argument, only options");
 		return false;
 	}
-	if (cli->argument != NULL) {
+	if (cli->argument == NULL) {
+		cli->argument = text;
+		return true;
+	}
+	if (cli->command->second == NULL) {
 		cli_error("there is more than one %s", cli->command->argument);
 		return false;
 	}
-	cli->argument = text;
+	if (cli->second != NULL) {
+		cli_error("there is more than %s and %s", cli->command->argument, cli->command->second);
+		return false;
+	}
+	cli->second = text;
 	return true;
 }
 
@@ -133,6 +186,10 @@ static bool complete(const struct cli *cli)
 
 	if (cli->command->argument != NULL && cli->argument == NULL) {
 		cli_error("%s is missing", cli->command->argument);
+		return false;
+	}
+	if (cli->command->second != NULL && cli->second == NULL) {
+		cli_error("%s is missing", cli->command->second);
 		return false;
 	}
 	for (size_t i = 0; (option = cli_option_at(cli->command, i)) != NULL; i++) {
@@ -148,6 +205,8 @@ enum cli_exit cli_parse(const struct cli_command *command, int argc, char *const
 			bool *ret_help)
 {
 	bool ok = true, options = true;
+	char name[64];
+	struct strbuf sb = strbuf_over(name, sizeof(name));
 
 	*ret = (struct cli){.command = command};
 	*ret_help = false;
@@ -162,15 +221,18 @@ enum cli_exit cli_parse(const struct cli_command *command, int argc, char *const
 	*ret_help = ok && cli_value(ret, "help") != NULL;
 	if (*ret_help || (ok && complete(ret)))
 		return CLI_OK;
-	(void)fprintf(stderr, "Try `tollgate %s %s --help`.\n", command->group, command->verb);
+	cli_name(command, &sb);
+	(void)fprintf(stderr, "Try `tollgate %s --help`.\n", name);
 	return CLI_USAGE;
 }
 
 static void usage_line(const struct cli_command *command, FILE *out)
 {
-	(void)fprintf(out, "Usage: tollgate %s %s", command->group, command->verb);
-	if (command->argument != NULL)
-		(void)fprintf(out, " %s", command->argument);
+	char synopsis[96];
+	struct strbuf sb = strbuf_over(synopsis, sizeof(synopsis));
+
+	cli_synopsis(command, &sb);
+	(void)fprintf(out, "Usage: tollgate %s", synopsis);
 	for (size_t i = 0; i < command->option_count; i++)
 		if (command->options[i].required)
 			(void)fprintf(out, " --%s %s", command->options[i].name, command->options[i].value);
@@ -192,5 +254,5 @@ void cli_help(const struct cli_command *command, FILE *out)
 			       option->value != NULL ? option->value : "");
 		(void)fprintf(out, "  %-20s %s\n", left, option->help);
 	}
-	(void)fputs("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict.\n", out);
+	(void)fprintf(out, "\nExit status: %s.\n", command->exits != NULL ? command->exits : cli_exit_text);
 }

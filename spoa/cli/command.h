@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "base/slice.h"
+#include "base/strbuf.h"
 
 /* The program's exit status; scripts rely on it and --help documents it. */
 enum cli_exit {
@@ -16,6 +16,9 @@ enum cli_exit {
 };
 
 enum { CLI_OPTIONS_MAX = 16 /* of one command, common ones included */ };
+
+/* Common options that a command has no use for. */
+enum { CLI_WITHOUT_REDIS = 1, CLI_WITHOUT_JSON = 2 };
 
 struct cli_option {
 	const char *name;  /* without its dashes */
@@ -29,10 +32,13 @@ struct cli;
 
 struct cli_command {
 	const char *group;    /* "key" */
-	const char *verb;     /* "create" */
-	const char *argument; /* what help calls the one argument; NULL: there is none */
+	const char *verb;     /* "create"; NULL: the group is a command by itself, like "status" */
+	const char *argument; /* what help calls the first argument; NULL: there is none */
+	const char *second;   /* the second one; NULL: there is none */
 	const char *summary;  /* one line */
 	const char *detail;   /* further lines of the help, ending in a newline; may be NULL */
+	const char *exits;    /* what its exit status says; NULL: as enum cli_exit has it */
+	unsigned without;     /* CLI_WITHOUT_ bits */
 	const struct cli_option *options;
 	size_t option_count;
 	enum cli_exit (*run)(const struct cli *cli);
@@ -42,6 +48,7 @@ struct cli_command {
 struct cli {
 	const struct cli_command *command;
 	const char *argument; /* set when the command has one */
+	const char *second;   /* likewise */
 	const char *values[CLI_OPTIONS_MAX];
 };
 
@@ -62,8 +69,20 @@ const struct cli_option *cli_option_at(const struct cli_command *command, size_t
 
 void cli_help(const struct cli_command *command, FILE *out);
 
+/* The end of every help that has no `exits` of its own. */
+extern const char cli_exit_text[];
+
+/* "key create", or "status". */
+void cli_name(const struct cli_command *command, struct strbuf *sb);
+
+/* The command and its arguments: "node weight NAME PERCENT". */
+void cli_synopsis(const struct cli_command *command, struct strbuf *sb);
+
 /* "tollgate: …" and a newline on stderr. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
+
+/* From now on errors are collected in *to instead, without the prefix, joined by "; ". NULL ends that. */
+void cli_capture(struct strbuf *to);
 
 /* The same without an error: "note: …". */
 void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

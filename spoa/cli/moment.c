@@ -113,3 +113,17 @@ void moment_put(struct strbuf *sb, int64_t seconds)
 	strbuf_printf(sb, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
 		      tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
+
+void moment_put_age(struct strbuf *sb, int64_t seconds)
+{
+	long long n = seconds < 0 ? 0 : (long long)seconds;
+
+	if (n < 60)
+		strbuf_printf(sb, "%llds", n);
+	else if (n < 3600)
+		strbuf_printf(sb, "%lldm", n / 60);
+	else if (n < DAY)
+		strbuf_printf(sb, "%lldh%lldm", n / 3600, n / 60 % 60);
+	else
+		strbuf_printf(sb, "%lldd%lldh", n / DAY, n / 3600 % 24);
+}

@@ -16,4 +16,7 @@ const char *moment_expiry(struct slice text, int64_t now, int64_t *ret) __attrib
 /* RFC 3339 in UTC to the second. */
 void moment_put(struct strbuf *sb, int64_t seconds);
 
+/* A number of seconds as people say it: 45s, 12m, 3h12m, 4d7h. Negative ones are 0s. */
+void moment_put_age(struct strbuf *sb, int64_t seconds);
+
 #endif
