@@ -26,10 +26,14 @@ struct gate {
 /* decide.c: the frame of `r` is complete. */
 void decide(struct request *r);
 
-/* gate.c: answers with `reason` and ends the decision. */
+/* gate.c: NULL when as many are in progress as may be. What is in it is of an earlier request. */
+struct request *gate_request_take(struct gate *gate);
+void gate_request_release(struct request *r);
+
+/* finish.c: answers with `reason` and ends the decision. */
 void gate_finish(struct request *r, enum reason reason);
 
-/* gate.c: ends a decision that nobody waits for. */
+/* finish.c: ends a decision that nobody waits for. */
 void gate_drop(struct request *r);
 
 /* ending.c: gives back what an entry holds and forgets it. */
