@@ -18,11 +18,7 @@ import time
 
 import pytest
 
-TOLLGATE = os.path.join(os.environ.get("TOLLGATE_BIN", ""), "tollgate")
-pytestmark = pytest.mark.skipif(
-    not os.path.exists(TOLLGATE) or not shutil.which("redis-server"),
-    reason="needs TOLLGATE_BIN and redis-server",
-)
+TOLLGATE = os.path.join(os.environ["TOLLGATE_BIN"], "tollgate")  # without it nothing here can be said to work
 
 FAILED, USAGE, NOT_FOUND, CONFLICT = 1, 2, 3, 4
 PEPPERS = {1: bytes(range(32)), 2: bytes(range(100, 140))}
