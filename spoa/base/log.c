@@ -12,22 +12,6 @@ enum log_level log_threshold = LOG_LEVEL_INFO;
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
-bool log_level_parse(struct slice name, enum log_level *ret)
-{
-	for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++) {
-		if (slice_is(name, level_names[i])) {
-			*ret = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-const char *log_level_name(enum log_level level)
-{
-	return level_names[level];
-}
-
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
 {
 	char detail[1024];
@@ -50,22 +34,4 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
 	line[sb.len] = '\n';
 	ssize_t written = write(STDERR_FILENO, line, sb.len + 1);
 	(void)written; /* there is no better place to complain */
-}
-
-bool log_gate_open(struct log_gate *gate, unsigned burst, unsigned *ret_suppressed)
-{
-	int64_t second = clock_mono_us() / 1000000;
-
-	if (gate->second != second) {
-		gate->second = second;
-		gate->passed = 0;
-	}
-	if (gate->passed >= burst) {
-		gate->suppressed++;
-		return false;
-	}
-	gate->passed++;
-	*ret_suppressed = gate->suppressed;
-	gate->suppressed = 0;
-	return true;
 }

@@ -3,17 +3,9 @@
 #ifndef TOLLGATE_BASE_LOG_H
 #define TOLLGATE_BASE_LOG_H
 
-#include <stdbool.h>
-
-#include "base/slice.h"
-
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 extern enum log_level log_threshold;
-
-/* False when the name is none of debug, info, warn, error. */
-bool log_level_parse(struct slice name, enum log_level *ret);
-const char *log_level_name(enum log_level level);
 
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), cold, noinline));
@@ -28,14 +20,5 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...)
 #define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
-
-/* For events that can repeat by the thousand: passes `burst` a second, then counts; the next line
- * that passes carries suppressed=N. One static struct a call site. */
-struct log_gate {
-	int64_t second;
-	unsigned passed;
-	unsigned suppressed;
-};
-bool log_gate_open(struct log_gate *gate, unsigned burst, unsigned *ret_suppressed);
 
 #endif

@@ -3,7 +3,8 @@
 #include "gate/answer.h"
 #include "gate/state.h"
 
-static void record_decision(struct request *r, bool *ret_taken)
+/* False when the audit log did not take it. */
+static bool record_decision(struct request *r)
 {
 	struct audit_decision d;
 
@@ -30,9 +31,10 @@ static void record_decision(struct request *r, bool *ret_taken)
 		d.remaining = r->limit.remaining;
 		d.used = (int64_t)r->limit.limit - r->limit.remaining;
 	}
-	*ret_taken = audit_decision(r->gate->parts.audit, &d);
-	if (!*ret_taken)
-		r->gate->stats.audit_refused++;
+	if (audit_decision(r->gate->parts.audit, &d))
+		return true;
+	r->gate->stats.audit_refused++;
+	return false;
 }
 
 static void ignore_end(void *ctx, enum admission_fate fate)
@@ -71,11 +73,9 @@ void gate_finish(struct request *r, enum reason reason)
 {
 	struct gate *gate = r->gate;
 	bool identified = !r->admit && reason == REASON_OK;
-	bool recorded = true;
 
 	r->reason = reason;
-	if (!identified)
-		record_decision(r, &recorded);
+	bool recorded = identified || record_decision(r);
 	if (!recorded && reason == REASON_OK && !gate->config.admit_without_audit)
 		withdraw(r);
 	if (identified)

@@ -150,16 +150,6 @@ const struct route *route_table(size_t *ret_count)
 	return routes;
 }
 
-const char *route_class_name(enum route_class c)
-{
-	static const char *const names[] = {
-		[ROUTE_PUBLIC] = "public", [ROUTE_INFERENCE] = "inference", [ROUTE_METADATA] = "metadata",
-		[ROUTE_MANAGE] = "manage", [ROUTE_DENIED] = "denied",
-	};
-
-	return names[c];
-}
-
 void route_print_map(FILE *out)
 {
 	static const char *const bodies[] = {

@@ -75,9 +75,6 @@ enum dialect route_dialect(const struct route *r, bool anthropic_version);
 
 const struct route *route_table(size_t *ret_count);
 
-/* "public", "inference", "metadata", "manage", "denied". */
-const char *route_class_name(enum route_class c);
-
 /* The map by which the proxy in front turns away paths that no route has, sorted, one line a path:
  * `path method[,method] none|body|closed`, a prefix written with a `*` at its end. */
 void route_print_map(FILE *out);
